@@ -1,4 +1,4 @@
-"""Feature pyramid network (Lin et al., 2017, https://arxiv.org/abs/1612.03144) with torchvision's names."""
+"""Feature pyramid network (Lin et al., 2017, https://arxiv.org/abs/1612.03144). Parameters are named as in torchvision."""
 
 from __future__ import annotations
 
@@ -21,15 +21,19 @@ def _conv(in_channels: int, out_channels: int, kernel: int) -> nn.SequentialCell
 
 
 class FPN(Neck):
-    """A feature pyramid network. From coarse to fine, each map is projected by a 1x1 convolution, the upsampled coarser result is
-    added, and a 3x3 convolution computes the output.
+    """A feature pyramid network.
 
-    It takes two or more maps whose strides are multiples of one another.
+    From coarse to fine, a 1x1 convolution projects each map, the upsampled coarser sum is added, and a 3x3 convolution computes the output
+    map from the sum.
 
     Args:
+        in_features: at least two maps of stride ``finest`` or more, each stride a multiple of the one before.
         channels: number of channels of every output map.
-        levels: number of output maps, finest first; all by default.
+        levels: number of output maps, finest first; default: all.
         finest: smallest stride to use; finer maps are ignored.
+
+    Raises:
+        ConfigError: the maps do not fit, or an argument is out of range.
     """
 
     def __init__(self, in_features: Tuple[FeatureSpec, ...], channels: int = 256, levels: Optional[int] = None, finest: int = 1):

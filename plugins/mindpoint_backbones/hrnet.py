@@ -1,4 +1,4 @@
-"""HRNet (Sun et al., 2019, https://arxiv.org/abs/1902.09212) with the names of its authors' implementation."""
+"""HRNet (Sun et al., 2019, https://arxiv.org/abs/1902.09212). Parameters are named as in its authors' implementation."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from mindspore import nn, ops
 
 from mindpoint_backbones.layers import conv, conv_norm
 
-MODULES = {2: 1, 3: 4, 4: 3}  # number of modules of a stage, by its number of branches
-BLOCKS = 4  # number of blocks of a branch in a module, and of the first stage
+MODULES = {2: 1, 3: 4, 4: 3}  # number of modules in a stage, by the stage's number of branches
+BLOCKS = 4  # number of blocks in each branch of a module, and in the first stage
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:
@@ -21,7 +21,7 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 
 
 class BasicBlock(nn.Cell):
-    """Two 3x3 convolutions whose result is added to the input: ``construct(x)``."""
+    """Two 3x3 convolutions plus the input: ``construct(x) -> map of the same shape``."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -33,7 +33,10 @@ class BasicBlock(nn.Cell):
 
 
 class Bottleneck(nn.Cell):
-    """1x1, 3x3 and 1x1 convolution, added to the input, which is projected where the channels change: ``construct(x)``."""
+    """1x1, 3x3 and 1x1 convolution plus the input, which a 1x1 convolution projects if the channels differ: ``construct(x)``.
+
+    The result has ``4 * width`` channels.
+    """
 
     def __init__(self, in_channels: int, width: int):
         super().__init__()
@@ -50,14 +53,17 @@ class Bottleneck(nn.Cell):
 
 
 def _downs(in_channels: int, out_channels: int, count: int) -> nn.SequentialCell:
-    """Return ``count`` convolutions of stride 2; all but the last keep the channels and have a ReLU."""
+    """Return ``count`` 3x3 convolutions of stride 2. All but the last keep the number of channels and have a ReLU."""
     steps = [conv_norm(in_channels, in_channels, 3, 2, activation=nn.ReLU()) for _ in range(count - 1)]
     return nn.SequentialCell([*steps, conv_norm(in_channels, out_channels, 3, 2)])
 
 
 def _fusion(channels: List[int], target: int) -> nn.CellList:
-    """Return the cells that convert each branch's map to the channels of one branch, and finer maps to its size. The cell of that branch
-    itself is the identity."""
+    """Return a cell per branch that converts its map for adding to the map of branch ``target``.
+
+    Finer maps get the target's channels and size; coarser ones get its channels and must still be upsampled. The target's own cell is the
+    identity.
+    """
     cells: List[nn.Cell] = []
     for source, count in enumerate(channels):
         if source < target:
@@ -70,7 +76,9 @@ def _fusion(channels: List[int], target: int) -> nn.CellList:
 
 
 class Module(nn.Cell):
-    """A module of HRNet: residual blocks on every branch, then each branch gets the sum of all branches: ``construct(maps) -> maps``.
+    """A module of HRNet: ``construct(maps) -> maps``, one per branch, finest first.
+
+    It applies residual blocks to each branch. Each output branch is then the sum of all branches, converted to its channels and size.
 
     Args:
         channels: number of channels of each branch, finest first.
@@ -103,11 +111,16 @@ class Module(nn.Cell):
 
 
 class HRNet(Backbone):
-    """HRNet: four branches at strides 4, 8, 16 and 32 that repeatedly exchange their maps.
+    """HRNet: four parallel branches at strides 4, 8, 16 and 32 that repeatedly exchange information.
+
+    Height and width of the input must be multiples of 32.
 
     Args:
-        width: channels of the finest branch; the others have 2, 4 and 8 times as many; 32 for HRNet-W32.
-        maps: number of output maps, finest first; the paper's pose network has 1.
+        width: number of channels of the finest branch, such as 32 for HRNet-W32; the other branches have 2, 4 and 8 times as many.
+        maps: number of output maps, 1 to 4, finest first; the pose network of the paper has 1.
+
+    Raises:
+        ConfigError: an argument is out of range.
     """
 
     divisor = 32
@@ -142,8 +155,10 @@ class HRNet(Backbone):
 
 
 def _transition(channels: List[int], wanted: List[int]) -> List[nn.Cell]:
-    """Return the cells that compute each branch of a stage from the previous branches: the identity for an unchanged branch; a new branch
-    is computed from the coarsest one."""
+    """Return a cell for each branch of the next stage, which computes its map from a branch of the previous stage.
+
+    A new branch is computed from the coarsest one by a convolution of stride 2; other branches change only their channels, if necessary.
+    """
     cells: List[nn.Cell] = []
     for index, count in enumerate(wanted):
         if index >= len(channels):

@@ -1,4 +1,4 @@
-"""The common base of MobileNetV2 and V3: a sequence of cells, some with a stride."""
+"""The base class of MobileNetV2 and MobileNetV3."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from mindspore import nn
 
 
 class MobileNet(Backbone):
-    """Returns the last map of each stride from 4 on.
+    """A sequence of cells that returns the last map of each stride from 4 on.
 
     Args:
-        cells: the cells in order, each with its channels and stride.
+        cells: (cell, number of its output channels, its stride), in order.
     """
 
     def __init__(self, cells: Sequence[Tuple[nn.Cell, int, int]]):

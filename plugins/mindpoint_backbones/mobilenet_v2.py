@@ -1,4 +1,4 @@
-"""MobileNetV2 (Sandler et al., 2018, https://arxiv.org/abs/1801.04381) with torchvision's names."""
+"""MobileNetV2 (Sandler et al., 2018, https://arxiv.org/abs/1801.04381). Parameters are named as in torchvision."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from mindpoint_backbones.layers import conv_norm, round_channels
 from mindpoint_backbones.mobilenet import MobileNet
 
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
-"""Expansion, channels, blocks and stride of each stage: table 2."""
+"""Expansion factor, channels, blocks and stride of each stage: table 2 of the paper."""
 
 
 class InvertedResidual(nn.Cell):
-    """1x1 convolution to more channels, depthwise 3x3, 1x1 to fewer; adds the input if the shape is unchanged: ``construct(x)``."""
+    """A block that expands the channels by a 1x1 convolution, applies a depthwise 3x3 one and projects by a 1x1 one: ``construct(x)``.
+
+    The input is added if it has the output's shape. Without expansion (factor 1), the first convolution is left out.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, expansion: int):
         super().__init__()
@@ -29,10 +32,13 @@ class InvertedResidual(nn.Cell):
 
 
 class MobileNetV2(MobileNet):
-    """MobileNetV2 without its last convolution and classifier; returns maps of strides 4, 8, 16 and 32.
+    """MobileNetV2 without its last convolution and classifier. It returns maps of strides 4, 8, 16 and 32.
 
     Args:
-        width: factor of all channels, above 0; products are rounded to multiples of 8.
+        width: factor of all numbers of channels, above 0; products are rounded to multiples of 8.
+
+    Raises:
+        ConfigError: the width is not above 0.
     """
 
     def __init__(self, width: float = 1.0):

@@ -1,4 +1,4 @@
-"""MobileNetV3 (Howard et al., 2019, https://arxiv.org/abs/1905.02244) with torchvision's names."""
+"""MobileNetV3 (Howard et al., 2019, https://arxiv.org/abs/1905.02244). Parameters are named as in torchvision."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mindspore import nn, ops
 from mindpoint_backbones.layers import conv, conv_norm, round_channels
 from mindpoint_backbones.mobilenet import MobileNet
 
-BLOCKS = {  # kernel, expanded channels, channels, squeeze and excitation, hard swish, stride: tables 1 and 2
+BLOCKS = {  # kernel, expanded channels, channels, squeeze and excitation, hard swish, stride: tables 1 and 2 of the paper
     "large": (
         (3, 16, 16, False, False, 1),
         (3, 64, 24, False, False, 2),
@@ -45,7 +45,7 @@ BLOCKS = {  # kernel, expanded channels, channels, squeeze and excitation, hard 
 
 
 class SqueezeExcitation(nn.Cell):
-    """Squeeze and excitation: scale each channel by a factor in 0..1, computed from the means of all channels: ``construct(x)``."""
+    """Squeeze and excitation: scales each channel by a factor in 0..1 that depends on the means of all channels: ``construct(x)``."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -66,7 +66,16 @@ def _activation(hard_swish: bool) -> nn.Cell:
 
 
 class InvertedResidual(nn.Cell):
-    """1x1 convolution to more channels, depthwise, excitation, 1x1 to fewer; adds the input if the shape is unchanged: ``construct(x)``."""
+    """A block that expands the channels by a 1x1 convolution, applies a depthwise one and projects by a 1x1 one: ``construct(x)``.
+
+    The input is added if it has the output's shape.
+
+    Args:
+        width: number of channels after the expansion; if it is ``in_channels``, the first convolution is left out.
+        excited: whether squeeze and excitation follows the depthwise convolution.
+        hard_swish: whether the activation is a hard swish instead of a ReLU.
+        stride: stride of the depthwise convolution.
+    """
 
     def __init__(self, in_channels: int, kernel: int, width: int, out_channels: int, excited: bool, hard_swish: bool, stride: int):
         super().__init__()
@@ -85,11 +94,14 @@ class InvertedResidual(nn.Cell):
 
 
 class MobileNetV3(MobileNet):
-    """MobileNetV3 without its last convolution and classifier; returns maps of strides 4, 8, 16 and 32.
+    """MobileNetV3 without its last convolution and classifier. It returns maps of strides 4, 8, 16 and 32.
 
     Args:
         size: ``large`` or ``small``.
-        width: factor of all channels, above 0; products are rounded to multiples of 8.
+        width: factor of all numbers of channels, above 0; products are rounded to multiples of 8.
+
+    Raises:
+        ConfigError: another size, or the width is not above 0.
     """
 
     def __init__(self, size: Literal["large", "small"] = "large", width: float = 1.0):

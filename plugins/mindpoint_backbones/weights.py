@@ -15,7 +15,7 @@ _PLACE = "https://download.pytorch.org/models/"
 
 
 class MobileNetRules(WeightRules):
-    """MobileNetV2 and V3 of width 1 under torchvision's names: without the prefix ``backbone.``."""
+    """Rules for torchvision's MobileNetV2 and MobileNetV3 of width 1. Its names lack the prefix ``backbone.``."""
 
     downloads = {
         "mobilenet_v2": f"{_PLACE}mobilenet_v2-b0353104.pth",
@@ -29,7 +29,7 @@ class MobileNetRules(WeightRules):
         return re.sub(r"^backbone\.", "", torch_name(ours))
 
     def recognize(self, shapes: Shapes) -> Optional[RecognizedWeights]:
-        """See :class:`WeightRules`. The weights are always those of a backbone alone."""
+        """See :class:`WeightRules`. The weights are always those of a backbone without heads."""
         if "features.1.conv.0.0.weight" in shapes:
             name, backbone = "MobileNetV2", {"type": "MobileNetV2"}
         elif "features.1.block.0.0.weight" in shapes:
@@ -44,5 +44,5 @@ class MobileNetRules(WeightRules):
         return RecognizedWeights(name, f"{name} without heads", config, whole=False)
 
     def feeds_nothing(self, name: str, names: Container[str]) -> bool:
-        """See :class:`WeightRules`. Includes the classifier and the last convolution, which is outside of the blocks like the first one."""
+        """See :class:`WeightRules`. In addition to the counters, these are the arrays of the classifier and of the last convolution."""
         return bool(re.match(r"classifier\.|features\.[1-9]\d*\.\d+\.", name)) or super().feeds_nothing(name, names)

@@ -1,4 +1,4 @@
-"""Small cells shared by backbones, necks and heads, with the official implementation's initialisation (PyTorch's defaults)."""
+"""Small cells shared by backbones, necks and heads. Like the official implementation, they use PyTorch's default initialisation."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ from mindspore.common.initializer import Initializer, Uniform
 
 
 def default_init(fan_in: int) -> Uniform:
-    """Return PyTorch's default for weights and biases of convolutions: uniform between -1 / sqrt(fan_in) and 1 / sqrt(fan_in)."""
+    """Return PyTorch's default initializer of convolutions, for weights and biases: uniform in ``+-1 / sqrt(fan_in)``."""
     return Uniform(1 / math.sqrt(fan_in))
 
 
 def conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1, bias: bool = False, init: Initializer = None) -> nn.Conv2d:
-    """Return a convolution with an odd kernel that keeps the size (divided by ``stride``). The weight's ``init`` defaults to PyTorch's."""
+    """Return a convolution whose padding keeps height and width, apart from the stride.
+
+    Args:
+        kernel: odd width and height of the kernel.
+        init: initializer of the weight; default: PyTorch's.
+    """
     fan_in = in_channels * kernel * kernel
     return nn.Conv2d(
         in_channels,
@@ -32,7 +37,7 @@ def conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1, bias
 
 
 def batch_norm(channels: int) -> nn.BatchNorm2d:
-    """Return batch normalisation with PyTorch's defaults. MindSpore's momentum is the weight of the old value: 0.9 is PyTorch's 0.1."""
+    """Return batch normalisation with PyTorch's defaults. MindSpore's momentum is the weight of the old value, so 0.9 is PyTorch's 0.1."""
     return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.9)
 
 
@@ -42,7 +47,7 @@ def conv_bn_relu(in_channels: int, out_channels: int, kernel: int) -> nn.Sequent
 
 
 def bilinear_kernel(size: int) -> np.ndarray:
-    """Return ``(size, size)`` float32 weights of a transposed convolution of stride ``size / 2`` that interpolates bilinearly."""
+    """Return the ``(size, size)`` float32 weights by which a transposed convolution of stride ``size / 2`` interpolates bilinearly."""
     factor = math.ceil(size / 2)
     centre = (2 * factor - 1 - factor % 2) / (2 * factor)
     slope = 1 - np.abs(np.arange(size) / factor - centre)
@@ -50,13 +55,16 @@ def bilinear_kernel(size: int) -> np.ndarray:
 
 
 def upsample(channels: int, factor: int) -> nn.Conv2dTranspose:
-    """Return trainable depthwise upsampling with bilinear initial weights. Weight ``(channels, 1, 2 * factor, 2 * factor)``."""
+    """Return a depthwise transposed convolution that enlarges maps by ``factor``, initially by bilinear interpolation.
+
+    Its weight is ``(channels, 1, 2 * factor, 2 * factor)``; ``factor`` is even.
+    """
     weight = np.tile(bilinear_kernel(2 * factor), (channels, 1, 1, 1))
     return nn.Conv2dTranspose(channels, channels, 2 * factor, factor, "pad", factor // 2, group=channels, weight_init=Tensor(weight))
 
 
 class BasicBlock(nn.Cell):
-    """Two 3x3 convolutions and a residual: ``construct(x, residual)``, where ``residual`` has the output's shape."""
+    """Two 3x3 convolutions plus a residual: ``construct(x, residual)``, where ``residual`` has the output's shape."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, init: Initializer):
         super().__init__()

@@ -133,7 +133,7 @@ class Keypoints:
         put("names", tuple(str(name) for name in self.names))
         repeated = sorted({name for name in self.names if self.names.count(name) > 1})
         if repeated:
-            raise ConfigError(f"keypoints.names: {', '.join(repeated)} is named more than once")
+            raise ConfigError(f"keypoints.names: names must differ; repeated: {', '.join(repeated)}")
         put("skeleton", tuple(self._pair(pair, "skeleton") for pair in self.skeleton))
         pairs = side_pairs(self.names) if self.flip_pairs is None else self.flip_pairs
         put("flip_pairs", tuple(self._pair(pair, "flip_pairs") for pair in pairs))

@@ -1,4 +1,4 @@
-"""Non-maximum suppression: by keypoints, and soft-NMS of boxes."""
+"""Non-maximum suppression: by the similarity of keypoints, and soft-NMS by the overlap of boxes."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class RepeatFactorSampler(Sampler):
 
 
 class HardImageSampler(Sampler):
-    """Show an image the more often, the higher its loss was.
+    """Show images with a high loss more often.
 
     Each image has a running mean of its losses. Its weight is the ratio of that mean to the mean of all images, to the power of ``power``
     (as in prioritized replay, Schaul et al., 2016, https://arxiv.org/abs/1511.05952), limited to ``1 / most .. most``. Images that have not

@@ -77,11 +77,11 @@ class Reference:
 
 
 def task_of(golden: Path) -> str:
-    """Return the official name of the task of a folder's networks: ``multi_pose`` or ``ctdet``; ``model_zoo`` for numbers of
+    """Return the task that a folder has expected values for: ``multi_pose`` or ``ctdet``, as in the official code, or ``model_zoo`` for
     the model zoo's own network.
 
     Raises:
-        DataError: the folder lists no network.
+        DataError: the folder does not list a network.
     """
     files = sorted(golden.glob(NETWORKS))
     if not files and (golden / ZOO).is_file():

@@ -24,12 +24,12 @@ LOSSES = {"multi_pose": MultiPoseLoss, "ctdet": DetectionLoss}
 
 @dataclass(frozen=True)
 class Setting:
-    """The differences of one of the reference's trainings from its default.
+    """The settings of a training of the reference that differ from its default training.
 
     Attributes:
-        loss: further arguments of our loss.
-        heads: changed numbers of channels of heads, by name; 0: the head is left out.
-        targets: names of targets in the batch, by our names.
+        loss: further arguments of our loss, by name.
+        heads: changed numbers of channels of heads, by name; 0 leaves the head out.
+        targets: the reference's names of targets, by our names.
     """
 
     loss: Mapping[str, object] = field(default_factory=dict)

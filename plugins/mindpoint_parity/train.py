@@ -40,9 +40,9 @@ def check(reference: Reference) -> List[Comparison]:
     rows: List[Comparison] = []
     trainings = _trainings(reference, expected)
     for setting in {id(setting): setting for setting, _ in trainings.values()}.values():
-        replay = Replay(reference, expected["loss_weights"], setting)  # compiled at most once for all trainings with this setting
         kinds = {kind: values for kind, (own, values) in trainings.items() if own is setting}
         with _compiled(any(len(values["losses"]) > 1 for values in kinds.values())):
+            replay = Replay(reference, expected["loss_weights"], setting)  # compiled at most once for all trainings with this setting
             for kind, values in kinds.items():
                 rows += _check_kind(replay, kind, values, reference)
     return rows
@@ -50,8 +50,8 @@ def check(reference: Reference) -> List[Comparison]:
 
 @contextlib.contextmanager
 def _compiled(wanted: bool) -> Iterator[None]:
-    """Compile cells within the block if ``wanted``; otherwise run their operators one by one, which gives the same numbers and is faster
-    for a single step."""
+    """Compile cells that are made and run within the block if ``wanted``. Otherwise run their operators one by one, which gives the same
+    numbers and is faster for a single step. MindSpore decides about gradients when their function is made."""
     before = ms.get_context("mode")
     ms.set_context(mode=ms.GRAPH_MODE if wanted else ms.PYNATIVE_MODE)
     try:

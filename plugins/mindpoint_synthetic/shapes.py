@@ -29,7 +29,7 @@ class Shape(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """Shapes to be painted together, in this order. Layers of a figure are painted by nearness, farthest first."""
+    """Shapes that are painted together, in this order. The layers of a figure are painted from far to near."""
 
     nearness: float
     shapes: List[Shape]

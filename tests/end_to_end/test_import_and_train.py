@@ -1,20 +1,31 @@
 """From an export to a model that was trained for a step and evaluated, by commands only."""
 
 import json
+import os
 
 import pytest
 import yaml
-from mindpoint.cli.main import main
 
 POSE = {"model": {"neck": {"conv": "plain", "channels": [16, 16, 16]}, "heads": {"pose": {"head_conv": 8}}}}
 POSE_BASES = ["_base_/model/multi_pose.yaml", "_base_/model/resnet_dcn.yaml", "_base_/data/input_coco.yaml", "_base_/runtime/default.yaml"]
 BOXES_BASES = ["quickstart_detection.yaml"]
 
 
-def trained(source, folder, bases, config):
-    """Import, train a step, evaluate; return what the evaluation in the training found."""
+@pytest.fixture(scope="module")
+def mindpoint(commands, tmp_path_factory):
+    run = commands(os.environ, tmp_path_factory.mktemp("commands"))
+
+    def succeeds(*arguments):
+        done = run(*arguments)
+        assert done.returncode == 0, done.stderr
+
+    return succeeds
+
+
+def trained(mindpoint, source, folder, bases, config):
+    """Import, train a step, evaluate; return what the evaluation in the training found. The networks are compiled in other tests."""
     out = folder / "out"
-    assert main(["data", "import", "auto", str(source), str(out), "--link"]) == 0
+    mindpoint("data", "import", "auto", source, out, "--link")
     joints = out / "joints.yaml"
     truth = {"type": "CocoDataset", "annotations": str(out / "annotations.json"), "images": str(out / "images")}
     content = {
@@ -24,6 +35,7 @@ def trained(source, folder, bases, config):
         "train": {"epochs": 1, "max_steps": 1},
         "optimizer": {"type": "Adam", "lr": 1e-3},
         "schedule": {"type": "Constant"},
+        "runtime": {"mode": "eager"},
     }
     train = {"dataset": truth, "batch_size": 1, "workers": 1}
     if joints.exists():
@@ -33,20 +45,20 @@ def trained(source, folder, bases, config):
         content["classes"] = names
     content["data"] = {"train": train, "val": {"dataset": truth}}
     (folder / "mine.yaml").write_text(yaml.safe_dump(content))
-    assert main(["train", str(folder / "mine.yaml"), "--out", str(folder / "run")]) == 0
+    mindpoint("train", folder / "mine.yaml", "--out", folder / "run")
     lines = [json.loads(line) for line in (folder / "run" / "log.jsonl").read_text().splitlines()]
     return {**lines[0], **lines[-1]["metrics"]}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["deeplabcut", "yolo_pose_tiger", "crowdpose"])
-def test_joints(name, formats, tmp_path):
-    said = trained(formats / name, tmp_path, POSE_BASES, POSE)
+def test_joints(name, formats, tmp_path, mindpoint):
+    said = trained(mindpoint, formats / name, tmp_path, POSE_BASES, POSE)
     assert said["keypoints/AP"] >= 0 and said["loss"] > 0
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["pascal_voc", "yolo_boxes_roboflow"])
-def test_boxes(name, formats, tmp_path):
-    said = trained(formats / name, tmp_path, BOXES_BASES, {})
+def test_boxes(name, formats, tmp_path, mindpoint):
+    said = trained(mindpoint, formats / name, tmp_path, BOXES_BASES, {})
     assert said["bbox/AP"] >= 0 and said["loss"] > 0

@@ -89,18 +89,18 @@ def test_it_learns(detector):
     assert {"best.ckpt", "last.ckpt", "log.jsonl", "pictures"} <= {path.name for path in (detector.folder / "run").iterdir()}
 
 
-def test_it_resumes_bit_exactly(detector):
+def test_it_resumes_bit_exactly(boxes):
     """Five steps, then the rest of an epoch, are as good as the whole at once."""
     quick = ("--set", "train.epochs=1", "--set", "hooks.evaluation=null", "--set", "hooks.pictures=null", "--set", "+hooks.curves=null")
-    detector.run("train", detector.config, "--out", "whole", *quick)
-    detector.run("train", detector.config, "--out", "parts", *quick, "--set", "+train.max_steps=5")
-    detector.run("train", detector.config, "--out", "parts", "--resume", *quick)
+    boxes.run("train", boxes.config, "--out", "whole", *quick)
+    boxes.run("train", boxes.config, "--out", "parts", *quick, "--set", "+train.max_steps=5")
+    boxes.run("train", boxes.config, "--out", "parts", "--resume", *quick)
     code = (
         "from mindpoint.model import checkpoint\nimport numpy as np\n"
         "a, b = (checkpoint.load(f'{n}/last.ckpt').arrays for n in ('whole', 'parts'))\n"
         "print(sorted(a) == sorted(b), all(np.array_equal(a[n], b[n]) for n in a))"
     )
-    assert detector.python(code).split() == ["True", "True"]
+    assert boxes.python(code).split() == ["True", "True"]
 
 
 def test_evaluation_and_report(detector):
@@ -143,7 +143,16 @@ def test_predictions_in_all_formats_agree(detector):
     assert len(names) == 12 and cv2.imread(str(next(folder.glob("*.jpg")))).shape[:2] == (80, 80)
 
 
-@pytest.mark.parametrize("options", [["--decode"], ["--decode", "--dynamic", "batch", "size"], [], ["--dynamic", "batch"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "detector, options",
+    [
+        ("acme_boxes", ["--decode"]),
+        ("acme_boxes", ["--dynamic", "batch"]),
+        ("acme_arrows", ["--decode", "--dynamic", "batch", "size"]),
+        ("acme_arrows", []),
+    ],
+    indirect=["detector"],
+)
 def test_exports_run_in_onnx_runtime_and_find_the_same(detector, options):
     name = "-".join(["export", *options]).replace("--", "") + ".onnx"
     flip = ["--set", "test.flip=false"]

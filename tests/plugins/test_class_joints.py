@@ -55,7 +55,7 @@ def test_joints_that_are_shared():
         ({"classes": BLOCKS, "sigmas": [1]}, "with 'classes', set skeleton, flip_pairs, sigmas and colors for each class"),
         ({"classes": {"dog": {"nmaes": ["a"]}}}, "keypoints.classes.dog: unknown key 'nmaes'; the keys are names, skeleton"),
         ({"classes": {"dog": {}}}, "keypoints.classes.dog: 'names' is missing"),
-        ({"classes": {"dog": {"names": ["a", "a"]}}}, "keypoints.classes.dog.names: a is named more than once"),
+        ({"classes": {"dog": {"names": ["a", "a"]}}}, "keypoints.classes.dog.names: names must differ; repeated: a"),
         ({"classes": {"dog": {"names": ["a"], "sigmas": [1, 2]}}}, "keypoints.classes.dog.sigmas: 2 values for 1 joints"),
         ({"classes": {"a": {"names": ["x", "b_y"]}, "b": {"names": ["y"]}, "c": {"names": ["y"]}}}, "two joints are named 'b_y'"),
         ({"classes": BLOCKS, "shared": ["tail"]}, "keypoints.shared: 'tail' must be a joint of at least two classes"),

@@ -119,6 +119,7 @@ def assemble(backbone, neck, count):
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 5, 133])
 def test_any_number_of_joints_trains(count):
+    device.setup("CPU", 0, mode="graph" if count == 5 else "eager")
     backbone = ResNet(18, width=8)
     network = assemble(backbone, Deconv(backbone.out_features, (8, 8, 8), "plain"), count)
     losses, still = train(network, count)
@@ -139,6 +140,7 @@ def test_any_number_of_joints_trains(count):
     ids=["resdcn18", "resnet18 stride 8", "dla deconv", "dla plain", "resnet50 model zoo"],
 )
 def test_parts_can_be_swapped(make):
+    device.setup("CPU", 0, mode="eager")
     backbone, neck = make()
     network = assemble(backbone, neck(backbone.out_features), 2)
     losses, still = train(network, 2)

@@ -94,7 +94,7 @@ def test_mpii_s_own_file(mpii, compressed, folder):
         ([person(point(3, np.nan, 5))], r"annorect\(1\): x of joint 3: is nan, not a number between"),
         ([person(point(3.5, 5, 5))], r"annorect\(1\): id: is 3.5, not a whole number"),
         ([person({"x": [1.0, 2.0], "y": 1.0, "id": 1.0})], "mat: damaged: can only convert an array of size 1"),
-        ([person(annopoints="x")], "mat: damaged: an array that should be a struct contains something else"),
+        ([person(annopoints="x")], "mat: damaged: expected a struct, but found another type"),
     ],
 )
 def test_mistakes_in_mpii_s_file(mpii, people, said):

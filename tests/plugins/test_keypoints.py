@@ -23,7 +23,7 @@ def test_any_number_of_joints(count):
 @pytest.mark.parametrize(
     "bad, message",
     [
-        (dict(names=["a", "a"]), "a is named more than once"),
+        (dict(names=["a", "a"]), "names must differ; repeated: a"),
         (dict(names=["a", "b"], skeleton=[["a", "c"]]), "no joint is named 'c'"),
         (dict(names=["a", "b"], skeleton=[[0, 2]]), "joint 2 is not in 0..1"),
         (dict(names=["a", "b"], skeleton=[[0, 0]]), "paired with itself"),

@@ -354,7 +354,7 @@ def _manifest(change):
         (_manifest(lambda content: content.update(format="x")), "is not a manifest of"),
         (_manifest(lambda content: content.update(schema=3)), "has schema 3, but this version reads 1, 2"),
         (_manifest(lambda content: content.pop("files")), "lacks files"),
-        (_manifest(lambda content: content.update(images=12)), "lists 12 images, but the index files 11"),
+        (_manifest(lambda content: content.update(images=12)), "lists 12 images, but the index files list 11"),
         (_manifest(lambda content: content["columns"][-2].update(names=NAMES[::-1])), "has the keypoints right_wrist"),
         (_manifest(lambda content: content["categories"].pop()), "lacks the classes ape"),
     ],

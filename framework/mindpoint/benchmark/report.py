@@ -78,7 +78,7 @@ class Clock:
             self._inner[-1] += taken
 
     def around(self, part: str, function: Callable) -> Callable:
-        """Return the function, wrapped so that its time counts as a part."""
+        """Return a wrapper of the function that measures each call as a part."""
 
         def timed(*args, **kwargs):
             with self(part):

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         action="extend",
         default=[],
-        help="accept any number of images (batch), any height and width (size; onnx, openvino), or both; fixed otherwise",
+        help="let the number of images vary (batch), or height and width (size; onnx, openvino), or both (default: all are fixed)",
     )
     parser.add_argument("--batch", metavar="N", type=int, default=1, help="images at once, unless dynamic (default: 1)")
     parser.add_argument("--portable", action="store_true", help="use basic operators only, for runtimes without DeformConv (onnx)")

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="show a part's distribution, source and arguments",
         examples=["mindpoint plugins show EarlyStopping"],
     )
-    show.add_argument("name", metavar="NAME", help="as in a configuration's `type:`, e.g. MyBackbone or my-distribution:MyBackbone")
+    show.add_argument("name", metavar="NAME", help="name as in `type:` of a configuration, e.g. MyBackbone or my-distribution:MyBackbone")
     show.set_defaults(run=_show)
     doctor = actions.add_parser(
         "doctor", help="import every part and report broken ones; exit code 1 if there are any", examples=["mindpoint plugins doctor"]

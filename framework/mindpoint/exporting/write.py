@@ -43,7 +43,7 @@ def export(request: Request, config_path: Optional[str], overrides: Sequence[str
     trained = open_network(request.place, config_path, overrides, DETECTOR, Trust.USER if trust else trust_of(request.place))
     config, changes = fitting(trained.config, request.decode, request.dynamic_size, (*NETWORK, *DETECTOR))
     for change in changes:
-        log.info("the file does not support the whole configuration; instead, it uses %s", change)
+        log.info("the file does not support all settings of the configuration; it uses %s instead", change)
     detector = network_detector(config, trained.network)
     facts = _facts(request, Trained(config, trained.network, trained.category_ids), detector.decoder)
     calibration = calibration_inputs(config, detector, facts, images) if request.precision == "int8" else []

@@ -1,4 +1,4 @@
-"""Detection in images of any kind from Python."""
+"""Predict on images, videos and cameras from Python."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class Network(_Stack):
     ):
         super().__init__()
         if len(earlier) != backbone.stacks - 1:
-            raise ValueError(f"each of the {backbone.stacks} stacks needs a neck and heads, got {len(earlier) + 1} of them")
+            raise ValueError(f"{backbone.stacks} stacks need a neck and heads each, got those of {len(earlier) + 1}")
         self.backbone = backbone
         self.neck = neck
         self.heads = cell_dict("model.heads", heads)

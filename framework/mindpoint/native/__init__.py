@@ -1,1 +1,1 @@
-"""C++ kernels for CPUs: their compilation, and those that serve any network."""
+"""C++ kernels for CPUs: how they are compiled, and the kernels that any network can use."""

@@ -1,4 +1,4 @@
-"""Compiled kernels instead of MindSpore's operators, in any network."""
+"""Replace MindSpore's operators by compiled kernels in any network."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ KINDS = (NativeConv2d, NativeBatchNorm2d, NativeUpsample, NativeMaxPool2d, Nativ
 
 
 def accelerate(network: nn.Cell) -> int:
-    """Replace MindSpore's cells in a network by cells with native kernels, where one exists. Return the number of replaced cells.
+    """Let MindSpore's cells in a network use native kernels, where one exists. Return the number of changed cells.
 
-    A replaced cell becomes an instance of a derived class. Parameters, names and results stay the same.
+    A changed cell becomes an instance of a derived class. Its parameters and their names stay the same; results differ only by rounding.
     """
     count = 0
     for _, cell in list(network.cells_and_names()):

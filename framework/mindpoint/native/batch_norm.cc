@@ -1,6 +1,6 @@
-// Batch normalisation in training and its gradient on a CPU, as MindSpore custom operators, optionally with a residual that is added and a
-// ReLU behind it. Bound by memory: every pixel is read twice, the second time from the cache where a channel fits. A channel is added up by
-// one thread in one order: blocks of vectors in float, the blocks in double.
+// MindSpore custom operators for CPUs: batch normalisation in training and its gradient, optionally followed by adding a residual and a
+// ReLU. Memory bandwidth limits the speed: every pixel is read twice, the second time from the cache if the channel fits there. One thread
+// sums a channel in a fixed order: blocks in float32, their sums in double precision.
 
 #include <omp.h>
 
@@ -15,14 +15,14 @@ namespace {
 
 enum Failure { kOk = 0, kBadCount, kBadType, kBadShape, kEmpty };
 
-constexpr Int kBlock = 2048;  // floats
+constexpr Int kBlock = 2048;  // floats of a block
 
 struct Maps {  // [B,C,H,W]
   Int images, channels, pixels;
   double count() const { return static_cast<double>(images * pixels); }
 };
 
-// Calls visit(offset, length) for the blocks of a channel.
+// Calls visit(offset, length) for each block of a channel.
 template <typename Visit>
 void for_each_block(const Maps &m, Int channel, Visit visit) {
   for (Int image = 0; image < m.images; image++) {
@@ -35,7 +35,8 @@ struct Sums {
   double first = 0, second = 0;
 };
 
-// Sums over a channel of f(i, kind).first and f(i, kind).second; kind is a vector or a number, as is what f returns for place i.
+// Returns the sums of f(i, kind).first and f(i, kind).second over a channel. If kind is a Vec, f returns Vecs for the elements from i on;
+// if kind is a float, it returns floats for element i.
 template <typename F>
 Sums sums(const Maps &m, Int channel, F f) {
   Sums total;
@@ -61,7 +62,7 @@ Sums sums(const Maps &m, Int channel, F f) {
   return total;
 }
 
-// Calls f(i, kind) for all places of a channel.
+// Calls f(i, kind) for all elements of a channel; kind as for sums.
 template <typename F>
 void for_each_place(const Maps &m, Int channel, F f) {
   for_each_block(m, channel, [&](Int at, Int length) {
@@ -87,12 +88,12 @@ template <bool kResidual, bool kRelu>
 void normalise(const Maps &m, const Forward &f) {
 #pragma omp parallel for schedule(static)
   for (Int c = 0; c < m.channels; c++) {
-    const float origin = f.x[c * m.pixels];  // squares of differences from some pixel: a large mean takes no digits then
+    const float origin = f.x[c * m.pixels];  // subtracting a pixel before squaring avoids cancellation if the mean is large
     const Sums s = sums(m, c, [=, x = f.x](Int i, auto kind) {
       const auto d = at(x, i, kind) - origin;
       return std::pair<decltype(kind), decltype(kind)>(d, d * d);
     });
-    const double shift = s.first / m.count(), rest = s.second - shift * s.first, squares = rest < 0 ? 0 : rest;  // not a number stays
+    const double shift = s.first / m.count(), rest = s.second - shift * s.first, squares = rest < 0 ? 0 : rest;  // keeps NaN
     const double channel_mean = origin + shift, inverse = 1 / std::sqrt(squares / m.count() + f.epsilon);
     f.mean[c] = static_cast<float>(channel_mean);
     f.scale[c] = static_cast<float>(inverse);
@@ -102,7 +103,7 @@ void normalise(const Maps &m, const Forward &f) {
     for_each_place(m, c, [=, x = f.x, residual = f.residual, y = f.y](Int i, auto kind) {
       auto value = (at(x, i, kind) - middle) * factor + offset;
       if constexpr (kResidual) value += at(residual, i, kind);
-      if constexpr (kRelu) value = value < 0 ? decltype(kind){} : value;  // not a number stays
+      if constexpr (kRelu) value = value < 0 ? decltype(kind){} : value;  // keeps NaN
       put(y, i, value);
     });
   }
@@ -113,7 +114,8 @@ struct Backward {
   float *dx, *dgamma, *dbeta, *dresidual;
 };
 
-// dx = gamma * scale * (dy - mean of dy - normal * mean of dy * normal), normal = (x - mean) * scale, dy being zero where the ReLU is
+// dx = gamma * scale * (dy - mean(dy) - normal * mean(dy * normal)) with normal = (x - mean) * scale; see Ioffe and Szegedy, 2015,
+// https://arxiv.org/abs/1502.03167, section 3. With a ReLU, dy is first set to zero where y is zero.
 template <bool kResidual, bool kRelu>
 void gradient(const Maps &m, const Backward &b) {
 #pragma omp parallel for schedule(static)
@@ -190,9 +192,9 @@ int run_gradient(int count, void **params, int *ndims, int64_t **shapes, const c
 
 }  // namespace
 
-// ---- MindSpore's interface: inputs, then outputs; a result other than 0 becomes a RuntimeError ----------------------------------------
+// ---- MindSpore's interface: inputs, then outputs; a return value other than 0 becomes a RuntimeError ----------------------------------
 
-// x, gamma, beta, moving mean, moving variance, (epsilon, share of the batch in the moving ones)
+// x, gamma, beta, moving mean, moving variance, (epsilon, weight of the batch in the moving statistics)
 // -> y, mean, 1 / sqrt(variance + epsilon), new moving mean, new moving variance
 extern "C" int BatchNorm(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
   return run_forward<false, false>(count, params, ndims, shapes, dtypes);
@@ -202,7 +204,7 @@ extern "C" int BatchNormRelu(int count, void **params, int *ndims, int64_t **sha
   return run_forward<false, true>(count, params, ndims, shapes, dtypes);
 }
 
-// With a further input: a residual.
+// As above, with the residual as last input.
 extern "C" int BatchNormAdd(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
   return run_forward<true, false>(count, params, ndims, shapes, dtypes);
 }
@@ -216,12 +218,12 @@ extern "C" int BatchNormGrad(int count, void **params, int *ndims, int64_t **sha
   return run_gradient<false, false>(count, params, ndims, shapes, dtypes);
 }
 
-// The same with a further input: y, behind the ReLU.
+// As above, with y, the output after the ReLU, as last input.
 extern "C" int BatchNormReluGrad(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
   return run_gradient<false, true>(count, params, ndims, shapes, dtypes);
 }
 
-// The same with a further output: the residual's gradient.
+// As above, with the residual's gradient as last output.
 extern "C" int BatchNormAddReluGrad(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
   return run_gradient<true, true>(count, params, ndims, shapes, dtypes);
 }

@@ -1,7 +1,7 @@
-"""A compiled batch normalisation for training, instead of MindSpore's.
+"""A compiled batch normalisation for training, in place of MindSpore's.
 
-MindSpore's sums the pixels of a channel one by one in float32, which shifts losses by some tenths of a percent within a few updates. The
-kernel sums blocks in double precision.
+MindSpore's operator sums the pixels of a channel one by one in float32. The rounding errors change losses by some tenths of a percent
+within a few updates. The kernel sums blocks of pixels in float32, and the blocks in double precision.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ SOURCE = Path(__file__).with_name("batch_norm.cc")
 
 @functools.lru_cache(maxsize=None)
 def kernel(residual: bool, relu: bool) -> ops.Custom:
-    """Return the operator with its gradient for x, gamma, beta and residual: (x (B, C, H, W), gamma, beta, moving mean, moving variance,
-    settings) -> (y, mean, 1 / sqrt(variance + epsilon), new moving mean, new moving variance), float32, all but x and y (C,).
+    """Return the operator ``(x, gamma, beta, moving mean, moving variance, settings) -> (y, mean, 1 / sqrt(variance + epsilon), new moving
+    mean, new moving variance)``.
 
-    settings: epsilon, and the weight of the batch in the moving statistics. They use the sample variance (divided by n - 1).
+    All arrays are float32. x and y are (B, C, H, W), settings is (2,): epsilon, and the weight of the batch in the moving statistics. The
+    others are (C,). The moving variance averages sample variances, divided by n - 1. The operator has gradients for x, gamma, beta and
+    residual.
 
     Args:
-        residual: there is one more input, like x, which is added to the normalised x.
-        relu: a ReLU follows.
+        residual: take one more input of x's shape and add it to the normalised x.
+        relu: apply a ReLU at the end.
     """
     if residual and relu:
         gradient = operator(SOURCE, "BatchNormAddReluGrad", [FLOAT] * 6, 4, lambda x, dy, gamma, *_: (x, gamma, gamma, x))
@@ -58,19 +60,21 @@ def _kernel(residual, relu):
 
 
 def finish(y: Tensor, residual: Optional[Tensor], relu: bool) -> Tensor:
-    """Add a residual to a normalised map, if there is one, and apply a ReLU, if wanted."""
+    """Return the map plus the residual, unless it is None; with ``relu``, apply a ReLU to the result."""
     y = y if residual is None else y + residual
     return ops.relu(y) if relu else y
 
 
 def uses_batch(norm):
-    """Return whether a batch normalisation uses the statistics of the batch, not moving ones."""
+    """Return whether a batch normalisation uses the statistics of the batch instead of the moving ones."""
     return norm.training if norm.use_batch_statistics is None else norm.use_batch_statistics
 
 
 class NativeBatchNorm2d(nn.BatchNorm2d):
-    """A batch normalisation that the kernel computes for float32 and batch statistics, and MindSpore otherwise: ``construct(x, residual to
-    add or None, whether a ReLU follows)``."""
+    """A batch normalisation that uses the kernel for float32 and batch statistics, and MindSpore's operator otherwise.
+
+    ``construct(x, residual=None, relu=False)``, all maps (B, C, H, W): normalises, adds the residual, applies the ReLU.
+    """
 
     SOURCE = SOURCE
     fuses = True  # its construct takes a residual and a ReLU

@@ -1,8 +1,9 @@
-"""Compile a C++ source into a per-user cache and return the library's path.
+"""Compile C++ sources into shared libraries in a per-user cache.
 
-The file name contains a hash of source, flags, compiler and CPU features, so that only a matching library is used. The
-file's last 32 bytes are the SHA-256 of the rest (loaders ignore them): a truncated or damaged library is detected and rebuilt before it can
-crash the process that loads it. If several processes ask at once, one compiles and the others wait. The finished file appears atomically.
+The file name contains a hash of source, headers, flags, compiler and CPU features, so that only a matching library is used. The file's last
+32 bytes are the SHA-256 of the rest; loaders ignore them. A truncated or damaged library is thereby detected and rebuilt before it can
+crash the process that loads it. If several processes need a library at once, one compiles it and the others wait. The finished file appears
+atomically.
 """
 
 from __future__ import annotations
@@ -41,21 +42,23 @@ FLAGS = (
 )
 COMPILE_SECONDS = 300
 HEADERS = Path(__file__).parent  # headers that every source may include
-_NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # for a pipe in place of the library; Windows lacks it
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # opening does not block on a pipe in place of the library; Windows lacks the flag
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 class NativeBuildError(MindpointError):
-    """A library that cannot be built or used; the message gives the reason."""
+    """Raised if a library cannot be built or loaded; the message gives the reason."""
 
 
 def build(source: Path) -> Path:
-    """Return the path of the shared library of ``source``, which includes the headers in its folder and those of this package. It comes
-    from the cache or is compiled now, and it loads.
+    """Return the path of the shared library of a source file. The library comes from the cache or is compiled now, and it is loaded.
 
-    Compilers: ``$CXX``, or else c++, g++, clang++. Folders: those of
-    :func:`mindpoint.storage.cache.cache_folders`, the second if the first cannot be written or is writable by others.
-    Raises NativeBuildError.
+    The source may include the headers in its own folder and those of this package. The compiler is ``$CXX``, or else the first of c++, g++
+    and clang++ that succeeds. The folder is the first of :func:`mindpoint.storage.cache.cache_folders` that can be written and is not
+    writable by others.
+
+    Raises:
+        NativeBuildError: there is no compiler, or no combination of compiler and folder gives a library that loads.
     """
     compilers = find_compilers()
     if not compilers:
@@ -73,7 +76,11 @@ def build(source: Path) -> Path:
 
 
 def find_compilers() -> List[List[str]]:
-    """Return the command lines of the C++ compilers to try, best first."""
+    """Return the command lines of the installed C++ compilers, in the order in which to try them.
+
+    Raises:
+        NativeBuildError: ``$CXX`` has unbalanced quotes.
+    """
     chosen = os.environ.get("CXX")
     try:
         commands = [shlex.split(chosen)] if chosen else [["c++"], ["g++"], ["clang++"]]
@@ -83,7 +90,7 @@ def find_compilers() -> List[List[str]]:
 
 
 def _prepare(folder: Path) -> None:
-    """Make the folder. Raises NativeBuildError if other users can write there, OSError if it cannot be made."""
+    """Create the folder. Raises NativeBuildError if other users can write to it, OSError if it cannot be created."""
     try:
         prepare_private(folder)
     except OutputError as error:
@@ -141,7 +148,7 @@ def _compile(compiler: List[str], source: Path, library: Path) -> None:
         _run([*compiler, *FLAGS, "-I", str(HEADERS), "-o", name, str(source)])
         content = unfinished.read_bytes()
         unfinished.write_bytes(content + hashlib.sha256(content).digest())
-        with contextlib.suppress(OSError):  # a file system without permissions
+        with contextlib.suppress(OSError):  # some file systems do not support permissions
             unfinished.chmod(0o700)
         os.replace(unfinished, library)
     finally:

@@ -1,13 +1,13 @@
-// Convolution on a CPU, forward and both gradients, as MindSpore custom operators.
+// MindSpore custom operators for CPUs: convolution and its gradients.
 //
-// x [B,C,H,W], weight [O,C/G,kh,kw], bias [O], y [B,O,Ho,Wo], all float32, and geometry, nine int64: stride (vertical, horizontal), padding
-// (top, bottom, left, right), dilation (vertical, horizontal), groups G. Groups of one channel have passes of their own, in depthwise.h;
-// "channels" and "outputs" below are those of a group.
+// x [B,C,H,W], weight [O,C/G,kh,kw], bias [O] and y [B,O,Ho,Wo] are float32. geometry is nine int64: stride (vertical, horizontal), padding
+// (top, bottom, left, right), dilation (vertical, horizontal), groups G. Below, "channels" and "outputs" are those of one group. Depthwise
+// convolutions, with one channel per group, are computed in depthwise.h; suits_winograd selects those computed in winograd.h.
 //
-// Each pass is a product with the unfolded input, the "columns" [C*kh*kw, positions], of which a small tile exists at a time, in each
-// thread's cache. Positions are contiguous, as in the maps themselves, so unfolding copies runs of pixels and nothing is transposed but
-// small tiles of the output's gradient. Small maps of several images, a "stack", share a tile. Every element of a result is added up in one
-// order, whatever the batch and the number of threads.
+// All others are matrix products with the unfolded input, the "columns" [C*kh*kw, positions]. Each thread keeps one small tile of them in
+// its cache. Positions are contiguous, as in the maps, so unfolding copies runs of pixels, and only small tiles of the output's gradient
+// are transposed. If maps are small, those of several images, a "stack", share a tile. Every element of a result is summed in a fixed
+// order, regardless of batch size and number of threads.
 
 #include <omp.h>
 
@@ -23,9 +23,10 @@
 
 namespace {
 
-constexpr Int kWeightsOfTile = 2048;  // that Winograd's method may transform for each tile
+constexpr Int kWeightsOfTile = 2048;  // Winograd's method is used with at most this many 3x3 kernels per tile
 
-// Whether Winograd's method is faster for so many tiles: its additions need enough channels, its four times larger weights enough tiles.
+// Returns whether Winograd's method is faster. Its additions pay off only with enough channels, its four times larger weights only with
+// enough tiles.
 bool suits_winograd(const Problem &p, Int tiles) {
   const bool shape = p.kernel_h == 3 && p.kernel_w == 3 && std::max({p.stride_h, p.stride_w, p.dilation_h, p.dilation_w, p.groups}) == 1;
   return shape && std::min(p.channels, p.outputs) >= 16 &&
@@ -63,7 +64,7 @@ void forward(const Problem &p, const float *x, const float *weight, const Finish
   }
 }
 
-// The data gradient of a convolution of stride 1 is a convolution of dy with the rotated weights.
+// The data gradient of a convolution of stride 1 is a convolution of dy with the weights rotated by 180 degrees.
 bool data_by_winograd(const Problem &p, const float *weight, const float *dy, float *dx) {
   const Winograd w{p.images, p.outputs, p.out_h, p.out_w, p.channels, p.height, p.width, 2 - p.top, 2 - p.left};
   if (!suits_winograd(p, w.tiles())) return false;
@@ -72,7 +73,7 @@ bool data_by_winograd(const Problem &p, const float *weight, const float *dy, fl
   return true;
 }
 
-// A thread's share is some input channels of a stack, so that no two threads add to the same pixel.
+// Each work item is a stack, or some of its input channels, so that two threads never add to the same pixel.
 void backward_data(const Problem &p, const float *weight, const float *dy, float *dx) {
   if (data_by_winograd(p, weight, dy, dx)) return;
   const Tiles tiles(p, kTile);
@@ -105,7 +106,8 @@ void backward_data(const Problem &p, const float *weight, const float *dy, float
   }
 }
 
-// A thread's share is some rows of the columns of a group, and with them of the weight's gradient; the first also adds up the bias's.
+// Each work item is some rows of a group's columns, which give the same rows of the weight's gradient. The first item of a group also
+// computes the bias's gradient.
 void backward_weight(const Problem &p, const float *x, const float *dy, float *dweight, float *dbias) {
   if (suits_winograd(p, p.images * winograd(p).tiles())) return winograd_weight(winograd(p), x, dy, dweight, dbias);
   const Tiles tiles(p, kTile);
@@ -138,7 +140,7 @@ void backward_weight(const Problem &p, const float *x, const float *dy, float *d
   }
 }
 
-// ---- groups of one channel
+// ---- depthwise convolutions, with one channel per group
 
 bool is_depthwise(const Problem &p) { return p.groups > 1 && p.channels == 1; }
 
@@ -153,11 +155,11 @@ void convolve(const Problem &p, const float *x, const float *weight, const Finis
 
 }  // namespace
 
-// ---- MindSpore's interface: inputs, then the output; a result other than 0 becomes a RuntimeError -----------------------------------
+// ---- MindSpore's interface: inputs, then outputs; a return value other than 0 becomes a RuntimeError --------------------------------
 
 namespace {
 
-// Which of the parameters are x, weight, y (or their gradients of the same shapes) and geometry.
+// Indices of the parameters x, weight, y (or gradients of the same shapes) and geometry.
 struct Order {
   int x, weight, y, geometry;
 };
@@ -192,7 +194,7 @@ extern "C" int Conv2d(int count, void **params, int *ndims, int64_t **shapes, co
   });
 }
 
-// x, weight, the inputs of an ending, its steps, geometry -> y
+// x, weight, the eight inputs of finish.h, geometry -> y
 extern "C" int Conv2dFinished(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
   if (count != 12 || !is_ending(params + 2, ndims + 2, shapes + 2, dtypes + 2, shapes[11])) return kBadShape;
   return run(count, 12, {0, 1, 11, 10}, params, ndims, shapes, dtypes, [&](const Problem &p, auto array) {

@@ -1,8 +1,9 @@
-"""A compiled convolution instead of MindSpore's.
+"""A compiled convolution in place of MindSpore's.
 
-MindSpore's convolution on a CPU unfolds the whole input and multiplies with AVX2 (see :mod:`mindpoint.runtime.guard`); the kernel unfolds
-small tiles in the cache and uses the widest vectors of the CPU. A depthwise convolution needs no unfolding. Each element is summed in a
-fixed order, regardless of batch size and number of threads.
+On a CPU, MindSpore's convolution unfolds the whole input and multiplies with AVX2 (see :mod:`mindpoint.runtime.guard`). The kernel unfolds
+small tiles, which stay in the cache, and uses the CPU's widest vectors. It computes 3x3 convolutions of stride 1 with enough channels and
+pixels by Winograd's method, and depthwise convolutions directly. Each element is summed in a fixed order, regardless of batch size and
+number of threads.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ SOURCE = Path(__file__).with_name("conv2d.cc")
 
 @functools.lru_cache(maxsize=None)
 def kernel(geometry: Tuple[int, ...]) -> ops.Custom:
-    """Return the operator (x, weight, bias, geometry tensor) -> y with its gradient: x (B, C, H, W), weight (O, C / G, kh, kw), bias (O,),
-    float32.
+    """Return the operator ``(x, weight, bias, geometry tensor) -> y``, with its gradient.
 
-    geometry: stride (vertical, horizontal), padding (top, bottom, left, right), dilation (vertical, horizontal), groups G.
+    x is (B, C, H, W), weight (O, C / G, kh, kw), bias (O,), y (B, O, Ho, Wo), all float32. The geometry tensor is int64 (9,).
+
+    Args:
+        geometry: stride (vertical, horizontal), padding (top, bottom, left, right), dilation (vertical, horizontal), groups G.
     """
     inputs, variant = [FLOAT, FLOAT, FLOAT, INTEGER], str(geometry)
     data = operator(SOURCE, "Conv2dData", inputs, 1, lambda x, weight, dy, _: x, variant=variant)
@@ -40,9 +43,11 @@ def kernel(geometry: Tuple[int, ...]) -> ops.Custom:
 
 @functools.lru_cache(maxsize=None)
 def finished_kernel(geometry: Tuple[int, ...], steps: Tuple[bool, bool, bool]) -> ops.Custom:
-    """Return the operator (x, weight, the inputs of :mod:`mindpoint.native.finish`, geometry tensor) -> y with its gradient.
+    """Return the operator ``(x, weight, *inputs of mindpoint.native.finish, geometry tensor) -> y``, with its gradient.
 
-    steps: whether it normalises, adds a residual, applies ReLU.
+    Args:
+        geometry: see :func:`kernel`.
+        steps: whether the operator normalises, adds a residual, applies a ReLU.
     """
     plain, backward = kernel(geometry), kernel(geometry).bprop
 
@@ -77,7 +82,7 @@ def finished(conv, x, norm, residual, relu):
 
 
 class NativeConv2d(nn.Conv2d):
-    """A convolution that the kernel computes for float32, and MindSpore for other types and in exports."""
+    """A convolution that uses the kernel for float32, and MindSpore's operator for other types and in exports."""
 
     SOURCE = SOURCE
     finished = staticmethod(finished)
@@ -88,7 +93,7 @@ class NativeConv2d(nn.Conv2d):
         if type(cell) is not nn.Conv2d or cell.data_format != "NCHW":
             return None
         if cell.pad_mode == "same":
-            if tuple(cell.stride) != (1, 1):  # the padding depends on the input's size
+            if tuple(cell.stride) != (1, 1):  # the padding would depend on the input's size
                 return None
             spread = [dilation * (kernel - 1) for kernel, dilation in zip(cell.kernel_size, cell.dilation)]
             padding = tuple(side for total in spread for side in (total // 2, total - total // 2))

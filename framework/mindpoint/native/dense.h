@@ -1,4 +1,4 @@
-// Small dense products and transpositions in vector registers, for whatever vectors the CPU has.
+// Small matrix products and transpositions in vector registers, for the widest vectors of the CPU that the code is compiled for.
 
 #ifndef MINDPOINT_DENSE_H_
 #define MINDPOINT_DENSE_H_
@@ -25,7 +25,7 @@ constexpr int kLanes = 4, kRows = 12;
 #else
 constexpr int kLanes = 4, kRows = 6;
 #endif
-constexpr int kPanel = 2 * kLanes;  // columns that the multiplication kernel holds in registers, for kRows rows
+constexpr int kPanel = 2 * kLanes;  // the multiplication keeps a block of kRows rows and kPanel columns of the product in registers
 typedef float Vec __attribute__((vector_size(kLanes * sizeof(float)), aligned(sizeof(float)), may_alias));
 
 Int round_up(Int n, Int step) { return (n + step - 1) / step * step; }
@@ -40,7 +40,7 @@ typedef int Lanes __attribute__((vector_size(kLanes * sizeof(int))));
 #define MIX(a, b, ...) __builtin_shuffle(a, b, Lanes{__VA_ARGS__})
 #endif
 
-// Adds each lane and the one S further, for S and its halves, down to 1.
+// Adds to each lane the one S further on (cyclically), then S / 2, and so on down to 1: at the end, each lane has the sum of all.
 template <int S, int... L>
 Vec fold_lanes(Vec v, std::integer_sequence<int, L...> lanes) {
   v += MIX(v, v, ((L + S) % kLanes)...);
@@ -50,10 +50,11 @@ Vec fold_lanes(Vec v, std::integer_sequence<int, L...> lanes) {
 
 float sum(Vec v) { return fold_lanes<kLanes / 2>(v, std::make_integer_sequence<int, kLanes>())[0]; }
 
-// Large buffers are kept for the next call: new memory costs page faults, and returning it interrupts all threads. A buffer serves any
-// smaller demand, so the smallest are given up first.
+// Large buffers are kept for later calls, because new memory costs page faults and returning it interrupts all threads. A request takes the
+// smallest kept buffer that is large enough. If the kept buffers become too large, the smallest are freed first, since large ones fit more
+// requests.
 struct Kept {
-  static constexpr std::size_t kLeast = 128 * 1024, kMost = 48 * 1024 * 1024;  // bytes of a buffer, and of all
+  static constexpr std::size_t kLeast = 128 * 1024, kMost = 48 * 1024 * 1024;  // bytes: of a buffer to be kept, at least; of all, at most
   std::mutex mutex;
   std::multimap<std::size_t, void *> buffers;  // by size
   std::size_t total = 0;
@@ -96,14 +97,14 @@ Buffer allocate(Int floats) {
   return Buffer(static_cast<float *>(p), GiveBack{bytes});
 }
 
-// ---- multiplication: c[m][n] (+)= sum over k of a[m][k] * b[k][n], n in whole panels; the sum is complete before it is added, so that
-// what is multiplied in several pieces loses fewer digits
+// ---- multiplication: c[m][n] = (or +=) sum over k of a[m][k] * b[k][n]; the number of columns n is a multiple of kPanel. The sum is
+// completed before it is added to c, which makes rounding errors smaller if a long sum is computed in several calls.
 
-struct Factor {  // the left factor, any strides
+struct Factor {  // the left factor: a[m][k] = data[m * row + k * step]
   const float *data;
   Int row, step;
 };
-struct Panels {  // the right factor: kPanel contiguous columns a row
+struct Panels {  // the right factor in panels of kPanel columns, contiguous in each row: strides from panel to panel and row to row
   const float *data;
   Int panel, row;
 };
@@ -152,9 +153,9 @@ void multiply(Int rows, Int columns, Int depth, Factor a, Panels b, float *c, In
   }
 }
 
-// ---- transposition: to[c][r] = from[r][c], a square of vectors at a time ------------------------------------------------------------
+// ---- transposition: to[c][r] = from[r][c], in squares of kLanes rows and columns ----------------------------------------------------
 
-// Exchanges the off-diagonal halves of all squares of 2 * S vectors and lanes, and goes on with the next larger ones.
+// Divides the square into squares of 2 * S rows and columns, exchanges the two off-diagonal quarters of each, and continues with 2 * S.
 template <int S, int... L>
 void transpose_square(Vec *rows, std::integer_sequence<int, L...> lanes) {
 #pragma GCC unroll 16

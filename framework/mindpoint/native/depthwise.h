@@ -1,7 +1,7 @@
-// Convolution of every channel for itself: groups of one input channel, each with one or more outputs.
+// Depthwise convolution: each group has one input channel and one or more outputs.
 //
-// A plane of the input is copied once into rows with their padding, in which columns lie in order of their remainder by the stride; what a
-// tap takes from a row is then contiguous, whatever stride and dilation are. Both gradients walk over the same rows.
+// Each channel of the input is copied once into a "plane" of padded rows, whose columns are ordered by their remainder modulo the stride.
+// The values that a tap reads from a row are then contiguous for any stride and dilation. Both gradients use the same layout.
 
 #ifndef MINDPOINT_DEPTHWISE_H_
 #define MINDPOINT_DEPTHWISE_H_
@@ -13,23 +13,23 @@
 
 namespace {
 
-constexpr int kBlock = 4;  // vectors of an output row that are computed at a time
+constexpr int kBlock = 4;  // vectors of an output row that are computed together
 
 struct Depthwise {
   Int batch, channels, height, width, multiplier, kernel_h, kernel_w, out_h, out_w;
   Int stride_h, stride_w, top, left, dilation_h, dilation_w;
 
   Int taps() const { return kernel_h * kernel_w; }
-  // Rows and columns that taps reach, from the padding's first on.
+  // Padded input rows that the taps read.
   Int reach_h() const { return (out_h - 1) * stride_h + dilation_h * (kernel_h - 1) + 1; }
-  // Columns of one remainder, and all that a row of the plane takes; blocks may read beyond the last output column.
+  // Columns with the same remainder in a row of the plane, and all columns of a row. Blocks may read beyond the last output column.
   Int phase() const { return round_up(out_w, kBlock * kLanes) + dilation_w * (kernel_w - 1) / stride_w + 1; }
   Int row() const { return phase() * stride_w; }
-  // Where tap column j begins in a row.
+  // Index in a row of the first value that the taps of kernel column j read.
   Int start(Int j) const { return j * dilation_w % stride_w * phase() + j * dilation_w / stride_w; }
 };
 
-// Calls visit(place in the row, column of the input) for the columns of a row that the input has.
+// Calls visit(index in a row of the plane, column of the input) for each column of the input.
 template <typename Visit>
 void for_each_column(const Depthwise &p, Visit visit) {
   for (Int r = 0; r < p.stride_w; r++) {
@@ -38,6 +38,7 @@ void for_each_column(const Depthwise &p, Visit visit) {
   }
 }
 
+// Copies a channel of the input into a plane, with zeros as padding.
 void spread(const Depthwise &p, const float *image, float *plane) {
   for (Int i = 0; i < p.reach_h(); i++, plane += p.row()) {
     std::fill_n(plane, p.row(), 0.f);
@@ -48,6 +49,7 @@ void spread(const Depthwise &p, const float *image, float *plane) {
   }
 }
 
+// Copies a plane into a channel of the input, without its padding.
 void collect(const Depthwise &p, const float *plane, float *image) {
   std::fill_n(image, p.height * p.width, 0.f);
   for (Int i = 0; i < p.reach_h(); i++, plane += p.row()) {
@@ -58,7 +60,7 @@ void collect(const Depthwise &p, const float *plane, float *image) {
   }
 }
 
-// y [B, C * multiplier, Ho, Wo] of x [B, C, H, W] and weight [C * multiplier, 1, kh, kw].
+// Computes y [B, C * multiplier, Ho, Wo] from x [B, C, H, W] and weight [C * multiplier, 1, kh, kw].
 void depthwise_forward(const Depthwise &p, const float *x, const float *weight, const Finish &finish, float *y) {
   const Int planes = p.batch * p.channels, threads = std::min<Int>(omp_get_max_threads(), planes), space = p.reach_h() * p.row();
   Buffer buffers = allocate(threads * space);
@@ -97,7 +99,7 @@ void depthwise_forward(const Depthwise &p, const float *x, const float *weight, 
   }
 }
 
-// Rows of the output's gradient with zeros before and behind them, so that blocks may read beyond both ends.
+// Layout of the output's gradient with zeros before and after each row, so that blocks may read beyond both ends.
 struct Margin {
   Int before, row;
 };
@@ -155,7 +157,7 @@ void depthwise_data(const Depthwise &p, const float *weight, const float *dy, fl
   }
 }
 
-// A thread's share is some input channels, in all images; every row of an image is added up before the next.
+// Each work item is an input channel in all images. Products are summed over a row in float32, then over rows and images in double.
 void depthwise_weight(const Depthwise &p, const float *x, const float *dy, float *dweight, float *dbias) {
   const Margin margin = margin_of(p);
   const Int threads = std::min<Int>(omp_get_max_threads(), p.channels), space = p.reach_h() * p.row(), wide_space = p.out_h * margin.row;

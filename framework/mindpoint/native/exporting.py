@@ -1,8 +1,8 @@
-"""The state of an export in progress, which lets a cell take another form in exports.
+"""The state of an export in progress, by which a cell can use other operators in exports.
 
-A cell whose operator is missing in the target format, or has a better equivalent there, calls :func:`exporting` while its ``construct`` is
-compiled (in a ``constexpr`` function) and uses a placeholder from :meth:`Export.operator`. In the exported ONNX graph, the nodes that the
-cell's own function adds replace the placeholder.
+Such a cell has an operator that the target format lacks, or for which the format has a better equivalent. While its ``construct`` is
+compiled, it calls :func:`exporting` in a ``constexpr`` function and uses a placeholder from :meth:`Export.operator`. In the exported ONNX
+graph, the placeholder is replaced by nodes that a function of the cell adds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Export:
     Attributes:
         format: ``onnx``, ``mindir``, ``air``, or the name of a plugin's format.
         portable: for ``onnx``: avoid operators that some runtimes lack, such as ``DeformConv``.
-        builders: replacement function by operator name of the placeholder.
+        builders: the ``build`` function of each placeholder, by the placeholder's operator name.
     """
 
     format: str
@@ -33,19 +33,19 @@ class Export:
     builders: Dict[str, Build] = field(default_factory=dict)
 
     def operator(self, build: Build, shape: Callable[..., Shape]) -> object:
-        """Return a MindSpore operator of float32 tensors that becomes other operators in the exported ONNX graph. It cannot run.
+        """Return a placeholder: a MindSpore operator of float32 tensors that other nodes replace in the exported ONNX graph. It cannot be
+        run.
 
         Args:
-            build: function that adds the nodes, for ``onnx`` only. It gets the graph and the names of the inputs, and returns the name of
-                the result.
-            shape: function that returns the result's shape. It gets the shapes of all inputs, one argument per input.
+            build: function ``(graph, input names) -> result name`` that adds the nodes to the ONNX graph.
+            shape: function that takes the shape of each input as an argument of its own and returns the result's shape.
         """
         from mindspore import ops
 
         name = f"Standin{len(self.builders)}"
         self.builders[name] = build
         count = shape.__code__.co_argcount
-        # The library need not exist: the operator is exported by its name and never run.
+        # the library need not exist: the operator is exported by name and never run
         return ops.Custom(
             f"/nonexistent/standin.so:{name}",
             lambda *shapes: tuple(shape(*shapes)),
@@ -74,7 +74,7 @@ def exporting() -> Optional[Export]:
 
 @contextlib.contextmanager
 def export_in_progress(export: Export) -> Iterator[Export]:
-    """Compile cells for this export within the block."""
+    """Make ``export`` the one that :func:`exporting` returns within the block."""
     import mindspore as ms
 
     level = ms.get_context("jit_syntax_level")

@@ -1,4 +1,4 @@
-// The end of a convolution, while its results are in the cache: normalisation, residual and ReLU.
+// The last steps of a convolution, applied while its results are in the cache: normalisation, residual and ReLU.
 
 #ifndef MINDPOINT_FINISH_H_
 #define MINDPOINT_FINISH_H_
@@ -11,12 +11,12 @@
 
 namespace {
 
-// y = scale[o] * result + shift[o] + residual, and zero instead of anything below it if `relu`.
+// y = scale[o] * result + shift[o] + residual; with `relu`, y = max(y, 0).
 struct Finish {
-  const float *scale, *shift, *residual;  // of each output (no scale: 1), and of y's shape, or null
+  const float *scale, *shift, *residual;  // scale: [O], or null for 1; shift: [O]; residual: of y's shape, or null for 0
   bool relu;
 
-  // Results of output o that stand side by side into y from place `at` on.
+  // Computes y[at..at+count-1], in output channel o, from `count` contiguous results.
   void operator()(const float *results, Int o, Int at, Int count, float *y) const {
     const float factor = scale == nullptr ? 1.f : scale[o], term = shift[o];
     Int i = 0;
@@ -34,12 +34,13 @@ struct Finish {
   }
 };
 
-// ---- as inputs of an operator: bias, gamma, beta, mean, variance [O] each, epsilon [1 or more, the first], residual [B,O,Ho,Wo], and the
-// steps, three int64: whether to normalise, to add the residual, to apply ReLU. Inputs of steps that are left out may be anything.
+// ---- The last steps as eight inputs of an operator: bias, gamma, beta, mean, variance, [O] each; settings, of which the first number is
+// epsilon; residual [B,O,Ho,Wo]; and steps, three int64: whether to normalise, to add the residual, to apply the ReLU. If there is no
+// residual, its input is ignored; without normalisation, the values of gamma, beta, mean, variance and settings are ignored.
 
 constexpr int kEndingInputs = 8;
 
-// Whether the inputs fit an output [B,O,Ho,Wo] of shape y.
+// Returns whether types and shapes of the eight inputs fit an output of shape y, [B,O,Ho,Wo].
 inline bool is_ending(void *const *inputs, const int *ndims, int64_t *const *shapes, const char *const *dtypes, const int64_t *y) {
   for (int i = 0; i < kEndingInputs; i++) {
     if (std::strcmp(dtypes[i], i == 7 ? "int64" : "float32") != 0) return false;
@@ -53,7 +54,7 @@ inline bool is_ending(void *const *inputs, const int *ndims, int64_t *const *sha
 }
 
 struct Ending {
-  Buffer numbers;  // scales, then shifts
+  Buffer numbers;  // O scales, then O shifts
   Finish finish;
 
   Ending(void *const *inputs, Int outputs) : numbers(allocate(2 * outputs)) {

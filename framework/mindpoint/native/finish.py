@@ -1,4 +1,7 @@
-"""The end of a convolution in its kernel: ``relu(norm(result) + residual)`` by moving statistics, each step optional; see ``finish.h``."""
+"""The last steps of a convolution kernel: ``relu(norm(result) + residual)``, each step optional.
+
+The normalisation uses moving statistics. ``finish.h`` is the counterpart in C++.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +22,27 @@ def _tensor(steps):
 
 
 def inputs_of(bias, norm, residual, relu):
-    """Return the inputs for a bias (O,), a ``NativeBatchNorm2d`` or None, a map like the output or None, and whether to apply ReLU."""
+    """Return the kernel's inputs for the last steps, in the order of ``INPUTS``.
+
+    Args:
+        bias: (O,).
+        norm: a ``NativeBatchNorm2d``, or None.
+        residual: a map of the output's shape (B, O, Ho, Wo), or None.
+        relu: whether to apply a ReLU.
+    """
     steps = _tensor((norm is not None, residual is not None, relu))
     numbers = (bias,) * 5 if norm is None else (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance, norm.settings)
     return (bias, *numbers, bias if residual is None else residual, steps)
 
 
 def gradient(steps: Tuple[bool, bool, bool], inputs, plain, out, dout):
-    """Return the gradient of a convolution's result, and the gradients of the inputs other than the bias.
+    """Return the gradient of the convolution's result (B, O, Ho, Wo), and a tuple of the gradients of all inputs except the bias.
 
-    steps: whether normalised, with a residual, with ReLU. inputs: the eight of the kernel. plain: the convolution's result (B, O, Ho, Wo),
-    bias included. out, dout: the output and its gradient.
+    Args:
+        steps: whether the kernel normalises, adds a residual, applies a ReLU.
+        inputs: the eight inputs of :func:`inputs_of`.
+        plain: the convolution's result (B, O, Ho, Wo), bias included.
+        out, dout: the kernel's output and its gradient, both (B, O, Ho, Wo).
     """
     normalised, added, relu = steps
     bias, gamma, beta, mean, variance, settings, residual, which = inputs

@@ -1,4 +1,4 @@
-// Whether all numbers of many arrays are finite, as one MindSpore custom operator on a CPU.
+// A MindSpore custom operator for CPUs that checks whether all numbers of several arrays are finite.
 
 #include <omp.h>
 
@@ -9,8 +9,8 @@
 
 namespace {
 
-constexpr Int kBlock = 1 << 16;
-constexpr uint32_t kExponent = 0x7f800000;  // all of these bits are set in infinities and in what is no number
+constexpr Int kBlock = 1 << 16;             // floats
+constexpr uint32_t kExponent = 0x7f800000;  // all exponent bits; they are all set only in infinities and NaN
 
 bool all_finite(const float *values, Int count) {
   uint32_t found = 0;
@@ -24,7 +24,7 @@ bool all_finite(const float *values, Int count) {
 
 }  // namespace
 
-// float32 arrays of any shape -> [1], 1 if all are finite, else 0
+// float32 arrays of any shape -> float32 [1]: 1 if all numbers are finite, else 0
 extern "C" int AllFinite(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
   int infinite = 0;
   for (int n = 0; n + 1 < count; n++) {

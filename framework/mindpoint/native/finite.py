@@ -1,4 +1,4 @@
-"""A compiled check of all gradients at once, instead of two MindSpore operators for each."""
+"""Check all gradients by a compiled kernel instead of two MindSpore operators per gradient."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from mindspore.amp import all_finite
 from mindpoint.native.kernel import FLOAT, choose, operator
 
 SOURCE = Path(__file__).with_name("finite.cc")
-ARRAYS = 16  # inputs of the operator: MindSpore requires a fixed number for a function
+ARRAYS = 16  # inputs of the operator; MindSpore requires a fixed number
 
 
 class AllFinite(nn.Cell):
-    """A check that all numbers are finite: ``construct(gradients of parameters, a tuple) -> bool tensor``."""
+    """``construct(tuple of gradients) -> bool tensor``, true if all numbers are finite.
+
+    Args:
+        parameters: the parameters whose gradients are checked. If any is not float32, MindSpore's own check is used.
+    """
 
     def __init__(self, parameters: Sequence[Parameter]):
         super().__init__(auto_prefix=False)
@@ -28,9 +32,9 @@ class AllFinite(nn.Cell):
     def construct(self, gradients):
         if self.operator is None:
             return all_finite(gradients)
-        for _ in range(self.missing):  # the last group is filled up with the last array
+        for _ in range(self.missing):  # repeat the last gradient to fill the last group
             gradients = gradients + (gradients[-1],)
         finite = 1.0
-        for start in self.starts:  # MindSpore unrolls loops, at most a thousand iterations: one per gradient would be too many
+        for start in self.starts:  # in groups: MindSpore unrolls this loop and allows at most a thousand iterations
             finite = finite * self.operator(*gradients[start : start + ARRAYS])
         return finite[0] > 0

@@ -1,4 +1,4 @@
-"""Convolution, batch normalisation, residual and ReLU as one function, which uses fewer passes over the maps where a kernel exists."""
+"""Convolution, batch normalisation, residual and ReLU as one function. Where a kernel exists, it needs fewer passes over the maps."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from mindspore import Tensor, nn
 
 from mindpoint.native.batch_norm import SOURCE, finish, uses_batch
 
-Step = Tuple[Optional[int], Optional[int], bool]  # a cell and a normalisation of a sequence, either of which may be missing; ReLU
+Step = Tuple[Optional[int], Optional[int], bool]  # indices of a cell and a normalisation in a sequence, or None; whether a ReLU follows
 
 
 def conv_norm(conv: Optional[nn.Cell], norm: Optional[nn.Cell], x: Tensor, residual: Optional[Tensor] = None, relu: bool = True) -> Tensor:
     """Return ``relu(norm(conv(x)) + residual)``, for use in ``construct``.
 
     Args:
-        conv: any cell; None: x itself. A convolution with a function ``finished(conv, x, norm, residual, relu)`` does everything in
-            its kernel where the normalisation uses moving statistics, or without normalisation. (A static method: MindSpore compiles
-            methods again for every cell.)
-        norm: any cell; None: without. A batch normalisation that :func:`mindpoint.native.accelerate.accelerate` replaced also does what
-            follows it.
+        conv: any cell, or None for ``conv(x) = x``. A cell with a static method ``finished(conv, x, norm, residual, relu)`` computes the
+            whole expression by it if ``norm`` is None, or an accelerated batch normalisation with moving statistics. (The method is static
+            because MindSpore compiles other methods again for every cell.)
+        norm: any cell, or None for no normalisation. A batch normalisation that :func:`mindpoint.native.accelerate.accelerate` has changed
+            also adds the residual and applies the ReLU.
         x: ``(B, C, H, W)``.
-        residual: a map of the result's shape ``(B, O, Ho, Wo)``; None: nothing is added.
-        relu: False: without ReLU.
+        residual: a map of the result's shape ``(B, O, Ho, Wo)``, or None.
+        relu: whether to apply the ReLU.
     """
     if hasattr(conv, "finished") and (norm is None or (hasattr(norm, "fuses") and not uses_batch(norm))):
         return conv.finished(conv, x, norm, residual, relu)
@@ -39,7 +39,7 @@ def _one_by_one(conv, x, norm, residual, relu):
 
 @contextlib.contextmanager
 def single_cells(network: nn.Cell) -> Iterator[None]:
-    """Run every cell of a network by itself within the block, so that its hooks see it; in PyNative mode."""
+    """Run every cell of a network separately within the block, in PyNative mode, so that the hooks of each cell are called."""
     kinds = {type(cell): type(cell).finished for _, cell in network.cells_and_names() if hasattr(cell, "finished")}
     for kind in kinds:
         kind.finished = staticmethod(_one_by_one)
@@ -51,13 +51,13 @@ def single_cells(network: nn.Cell) -> Iterator[None]:
 
 
 class NativeSequence(nn.SequentialCell):
-    """A sequence of cells in which normalisations and ReLUs are done by the convolution or normalisation in front of them."""
+    """A sequence of cells in which a normalisation or ReLU is computed together with the preceding convolution or normalisation."""
 
     SOURCE = SOURCE
 
     @staticmethod
     def geometry_of(cell: nn.Cell) -> Optional[Tuple[int, ...]]:
-        """Return an empty tuple if the sequence has steps of more than one cell, else None."""
+        """Return an empty tuple if any cells of the sequence can be computed together, else None."""
         return () if type(cell) is nn.SequentialCell and len(_steps(list(cell))) < len(cell) else None
 
     def prepare(self, _: Tuple[int, ...]) -> None:
@@ -70,7 +70,7 @@ class NativeSequence(nn.SequentialCell):
 
 
 def _steps(cells: List[nn.Cell]) -> Tuple[Step, ...]:
-    """Return what :func:`conv_norm` does at a time."""
+    """Group the cells into steps, each of which is one call of :func:`conv_norm`."""
     steps: List[Step] = []
     index = 0
     while index < len(cells):

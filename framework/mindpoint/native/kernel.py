@@ -1,7 +1,7 @@
-"""Compiled C++ functions as MindSpore operators, and the choice of when to use them.
+"""Use compiled C++ functions as MindSpore operators, and choose when to use them.
 
-``choose`` decides between a kernel (``native``) and MindSpore's own operator (``portable``). ``auto`` takes the kernel on a CPU where it
-can be compiled. The environment variable ``MINDPOINT_KERNELS`` (native, portable or auto) decides wherever ``auto`` is configured.
+:func:`choose` decides between a kernel (``native``) and MindSpore's own operator (``portable``). ``auto`` uses the kernel on a CPU if it
+can be compiled. The environment variable ``MINDPOINT_KERNELS`` (native, portable or auto) replaces a configured ``auto``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mindpoint.errors import MindpointError
 from mindpoint.native.build import build
 from mindpoint.native.exporting import exporting
 
-KERNELS = "MINDPOINT_KERNELS"  # environment variable: one of the implementations
+KERNELS = "MINDPOINT_KERNELS"  # environment variable whose value is one of IMPLEMENTATIONS
 IMPLEMENTATIONS = ("auto", "native", "portable")
 FLOAT, INTEGER = DataType.F32_Default, DataType.I64_Default
 _logger = logging.getLogger("mindpoint")
@@ -38,15 +38,15 @@ def operator(
     """Return an operator that calls a function of a C++ source.
 
     Args:
-        source: the file, compiled now if necessary.
-        function: name of the function in the source. Without ``shape``, the source must define ``<function>InferShape`` as well, and shapes
-            may be dynamic.
+        source: the file; it is compiled now if necessary.
+        function: name of the function in the source.
         inputs: FLOAT or INTEGER for each input.
         outputs: number of outputs, all float32.
-        shape: function that returns the output shape for the input shapes.
+        shape: function that returns the output shapes for the input shapes. If it is None, the source must also define
+            ``<function>InferShape``, and shapes may be dynamic.
         bprop: gradient function.
-        variant: distinguishes operators of one function. Without it, MindSpore may use the shape and gradient functions of one operator for
-            another.
+        variant: text that tells apart operators of the same C++ function but with other shape or gradient functions; MindSpore would
+            otherwise confuse them.
 
     Raises:
         NativeBuildError: the source cannot be compiled.
@@ -57,7 +57,7 @@ def operator(
     for index in range(outputs):
         registration.output(index, f"y{index}")
     information = registration.dtype_format(*inputs, *[FLOAT] * outputs).target("CPU").get_op_info()
-    # the shapes come from the library where they may be dynamic: Python shape functions fail then
+    # Python shape functions fail for dynamic shapes, so the library computes those
     types = (lambda *given: given[0]) if outputs == 1 else (lambda *given: given[:outputs])
     made = ops.Custom(f"{build(source)}:{function}", shape, types, "aot", bprop=bprop, reg_info=information)
     made.add_prim_attr("variant", variant)
@@ -65,13 +65,17 @@ def operator(
 
 
 def choose(source: Path, implementation: str = "auto") -> str:
-    """Return ``native`` or ``portable``, as configured or as possible on this device. Raises MindpointError if ``native`` is configured and
-    impossible."""
+    """Return ``native`` or ``portable``: the configured implementation, or for ``auto`` the best one on this device. During an export it is
+    always ``portable``.
+
+    Raises:
+        MindpointError: ``native`` is configured but cannot be used, or the name is unknown.
+    """
     if implementation == "auto":
         implementation = os.environ.get(KERNELS) or "auto"
     if implementation not in IMPLEMENTATIONS:
         raise MindpointError(f"kernels: unknown implementation '{implementation}'; choose among {', '.join(IMPLEMENTATIONS)}")
-    if implementation == "portable" or exporting() is not None:  # an exported file must not depend on a library of this machine
+    if implementation == "portable" or exporting() is not None:  # an exported file must not depend on a library compiled here
         return "portable"
     obstacle = _obstacle(source, ms.get_context("device_target"))
     if obstacle and implementation == "native":
@@ -81,13 +85,13 @@ def choose(source: Path, implementation: str = "auto") -> str:
 
 @ops.constexpr
 def native(source):
-    """Return whether the graph being compiled uses the kernels of a source; for use in ``construct``. Exports do not use them."""
+    """Return whether the graph being compiled uses the kernels of a source; for use in ``construct``. False during exports."""
     return choose(source) == "native"
 
 
 @functools.lru_cache(maxsize=None)
 def _obstacle(source: Path, device: str) -> str:
-    """Return why kernels cannot be used on this device; empty if they can. The reason is logged once."""
+    """Return why kernels cannot be used on this device, or an empty string if they can. The decision is logged once."""
     if device != "CPU":
         _logger.info("%s: using MindSpore's own operator on %s", source.stem, device)
         return f"it needs a CPU, but the device is {device}"

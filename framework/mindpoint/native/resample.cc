@@ -1,6 +1,6 @@
-// Maps made larger and smaller on a CPU, each channel for itself, as MindSpore custom operators: depthwise transposed convolution
-// ("upsampling" with trained weights), max pooling and borders of zeros. All are bound by memory: every pixel is read and
-// written once, rows of the larger map being split into runs of pixels that lie a stride apart.
+// MindSpore custom operators for CPUs that change the size of maps, each channel separately: depthwise transposed convolution (upsampling
+// with trained weights), max pooling and zero padding. Memory bandwidth limits the speed. For upsampling, each row of the larger map is
+// split into "runs": pixels at a distance of the stride, made contiguous. The first pixel of a run is its "phase".
 
 #include <omp.h>
 
@@ -19,10 +19,10 @@ bool all_floats_of_4(const int *ndims, const char **dtypes, std::initializer_lis
 
 // ---- depthwise transposed convolution -------------------------------------------------------------------------------------------------
 
-// x [B,C,H,W], weight [C,1,kh,kw], y [B,C,Ho,Wo]; y[i*stride - padding + k] += x[i] * weight[k] in both directions.
+// x [B,C,H,W], weight [C,1,kh,kw], y [B,C,Ho,Wo]; in both directions, y[i * stride - padding + k] += x[i] * weight[k].
 struct Upsampling {
   Int maps, channels, height, width, kernel_h, kernel_w, out_h, out_w, stride_h, stride_w, padding_h, padding_w;
-  Int run;  // pixels of a row of y that lie a stride apart, at most
+  Int run;  // pixels of the longest run
 };
 
 Failure read_upsampling(const int64_t *x, const int64_t *weight, const int64_t *y, const int64_t *g, Upsampling *out) {
@@ -38,20 +38,20 @@ Failure read_upsampling(const int64_t *x, const int64_t *weight, const int64_t *
   return kOk;
 }
 
-// Column kx of the kernel takes x[first..last-1] to the run of phase `phase` of a row of y, from place `at` on.
+// Column kx of the kernel adds x[first..last-1] to the run with this phase, from index `at` on.
 struct Overlap {
   Int phase, at, first, last;
 };
 
 Overlap overlap(const Upsampling &p, Int kx) {
-  const Int start = kx - p.padding_w;  // where x[0] goes
+  const Int start = kx - p.padding_w;  // column of y to which x[0] is added
   const Int phase = (start % p.stride_w + p.stride_w) % p.stride_w, shift = (start - phase) / p.stride_w;
   const Int length = phase < p.out_w ? (p.out_w - phase + p.stride_w - 1) / p.stride_w : 0;
   const Int first = std::max<Int>(0, -shift), last = std::max(first, std::min(p.width, length - shift));
   return {phase, first + shift, first, last};
 }
 
-// Rows of x and of the kernel that meet in row oy of y.
+// Calls visit(row of x, row of the kernel) for each pair that contributes to row oy of y.
 template <typename Visit>
 void for_each_row(const Upsampling &p, Int oy, Visit visit) {
   for (Int ky = (oy + p.padding_h) % p.stride_h; ky < p.kernel_h; ky += p.stride_h) {
@@ -60,6 +60,7 @@ void for_each_row(const Upsampling &p, Int oy, Visit visit) {
   }
 }
 
+// Splits a row of y into its runs.
 void split(const Upsampling &p, const float *row, float *runs) {
   for (Int phase = 0; phase < p.stride_w; phase++) {
     float *run = runs + phase * p.run;
@@ -102,7 +103,7 @@ void upsample_gradient(const Upsampling &p, const float *x, const float *weight,
   {
     Buffer runs = allocate(p.stride_w * p.run);
 #pragma omp for schedule(static)
-    for (Int channel = 0; channel < p.channels; channel++) {  // all images: their contributions to a weight come in one order
+    for (Int channel = 0; channel < p.channels; channel++) {  // with all its images, so that a weight's gradient is summed in a fixed order
       for (Int map = channel; map < p.maps; map += p.channels) {
         const float *in = x + map * p.height * p.width, *kernel = weight + channel * taps;
         float *gradient = dx + map * p.height * p.width;
@@ -148,7 +149,7 @@ int run_upsampling(int y, int geometry, void **params, const int *ndims, int64_t
 
 // ---- max pooling ----------------------------------------------------------------------------------------------------------------------
 
-// x [B,C,H,W], y [B,C,Ho,Wo]; windows lie a stride apart, from the upper left corner; what fills no window is left out.
+// x [B,C,H,W], y [B,C,Ho,Wo]. Windows start at the upper left corner, at distances of the stride; incomplete windows are left out.
 struct Pooling {
   Int maps, height, width, out_h, out_w, window_h, window_w, stride_h, stride_w;
 };
@@ -176,14 +177,14 @@ void pool(const Pooling &p, const float *x, float *y) {
         const float *from = in + i * p.width + j;
         for (Int ox = 0; ox < p.out_w; ox++) {
           const float value = from[ox * p.stride_w];
-          out[ox] = value > out[ox] || value != value ? value : out[ox];  // not a number stays visible
+          out[ox] = value > out[ox] || value != value ? value : out[ox];  // keeps NaN
         }
       }
     }
   }
 }
 
-// A window's gradient goes to the first of its largest pixels; a pixel may be the largest of several windows.
+// A window's gradient goes to the first of its largest pixels. Gradients of overlapping windows add up.
 void pool_gradient(const Pooling &p, const float *x, const float *dy, float *dx) {
 #pragma omp parallel for schedule(static)
   for (Int map = 0; map < p.maps; map++) {
@@ -203,9 +204,9 @@ void pool_gradient(const Pooling &p, const float *x, const float *dy, float *dx)
   }
 }
 
-// ---- borders of zeros -----------------------------------------------------------------------------------------------------------------
+// ---- zero padding ---------------------------------------------------------------------------------------------------------------------
 
-// The inner map [B,C,H,W] and the outer one, which is larger by a border on each side.
+// The inner maps [B,C,H,W], and the outer ones with a border on each side.
 struct Border {
   Int maps, height, width, top, left, outer_height, outer_width;
 };
@@ -242,7 +243,7 @@ void remove_border(const Border &p, const float *y, float *x) {
   }
 }
 
-// Inputs are a map and the geometry, the output is a map; `inner` and `outer` are places among them.
+// Parameters are a map, the geometry and the resulting map; `inner` and `outer` are the indices of the two maps.
 template <typename Pass>
 int run_border(int count, int inner, int outer, void **params, const int *ndims, int64_t **shapes, const char **dtypes, Pass pass) {
   if (count != 3) return kBadCount;
@@ -256,7 +257,7 @@ int run_border(int count, int inner, int outer, void **params, const int *ndims,
 
 }  // namespace
 
-// ---- MindSpore's interface: inputs, then outputs; a result other than 0 becomes a RuntimeError ----------------------------------------
+// ---- MindSpore's interface: inputs, then outputs; a return value other than 0 becomes a RuntimeError ----------------------------------
 
 // x, weight, geometry (stride, padding, each vertical then horizontal) -> y
 extern "C" int Upsample(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
@@ -283,7 +284,7 @@ extern "C" int MaxPool(int count, void **params, int *ndims, int64_t **shapes, c
   return failure;
 }
 
-// x, dy, window -> dx
+// x, dy, geometry -> dx
 extern "C" int MaxPoolGrad(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
   if (count != 4) return kBadCount;
   if (!all_floats_of_4(ndims, dtypes, {0, 1}) || std::strcmp(dtypes[2], "int64") != 0) return kBadType;

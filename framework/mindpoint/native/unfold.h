@@ -1,4 +1,4 @@
-// A convolution's shapes, and its unfolded input, one tile at a time: see conv2d.cc.
+// The shapes of a convolution, and the unfolding of its input in tiles; see conv2d.cc.
 
 #ifndef MINDPOINT_UNFOLD_H_
 #define MINDPOINT_UNFOLD_H_
@@ -9,18 +9,18 @@
 
 namespace {
 
-constexpr Int kDepth = 256;               // rows of columns that are unfolded and multiplied at a time
-constexpr Int kTile = 256;                // output positions of a tile, at most; a multiple of kPanel
-constexpr Int kTileRow = kTile + kLanes;  // an odd number of vectors: rows of a tile fall into different cache sets
+constexpr Int kDepth = 256;               // maximum number of rows of the columns that are unfolded and multiplied at a time
+constexpr Int kTile = 256;                // maximum number of output positions in a tile; a multiple of kPanel
+constexpr Int kTileRow = kTile + kLanes;  // stride of a tile's rows: an odd number of vectors spreads them over all cache sets
 
 struct Problem {
   Int groups, images, channels, height, width, outputs, kernel_h, kernel_w, out_h, out_w;
   Int stride_h, stride_w, top, left, dilation_h, dilation_w;
-  Int taps, depth;  // kh * kw, and channels * taps: the rows of columns
-  Int pixels, positions;
-  Int next_x, next_y;  // distance of an image's maps of x and y from those of the next image
+  Int taps, depth;        // kh * kw, and the number of rows of the columns: channels * taps
+  Int pixels, positions;  // of an input map and an output map
+  Int next_x, next_y;     // strides from image to image in x and y
 
-  Int x_at(Int n, Int group) const { return n * next_x + group * channels * pixels; }  // where an image's maps of a group begin
+  Int x_at(Int n, Int group) const { return n * next_x + group * channels * pixels; }  // index of an image's first map of a group
   Int y_at(Int n, Int group) const { return n * next_y + group * outputs * positions; }
 };
 
@@ -48,7 +48,8 @@ Failure read_problem(const int64_t *x, const int64_t *weight, const int64_t *y, 
   return kOk;
 }
 
-// The images in stacks, and the positions of each stack in tiles of at most `tile`; a stack has one tile if it has several images.
+// Divides the images into stacks, and the positions of each stack into tiles of at most `tile` positions. A stack of several images has one
+// tile.
 struct Tiles {
   Int stack, stacks, tile, of_stack, all, positions, images;
 
@@ -64,7 +65,7 @@ struct Tiles {
   Int last(Int t) const { return std::min({first(t) + tile, stack * positions, (images - image(t)) * positions}); }
 };
 
-// Calls visit(place from first on, image, position in it, count) for the positions first..last-1 of a stack, image by image.
+// For the positions first..last-1 of a stack, calls visit(index from first on, image, first position in the image, count) per image.
 template <typename Visit>
 void for_each_image(const Problem &p, Int first, Int last, Visit visit) {
   for (Int q = first; q < last;) {
@@ -74,17 +75,17 @@ void for_each_image(const Problem &p, Int first, Int last, Visit visit) {
   }
 }
 
-// Calls visit(k, place from first on, count, from, to, pixel) for each row k in k0..k1-1 of the columns and each run of the positions
-// first..last-1 of a stack that lies in one output row. Only the run's positions from..to-1 lie inside the input, from `pixel` of the
-// stack's first image on.
+// Divides the positions first..last-1 of a stack into runs, each within one output row. For each row k in k0..k1-1 of the columns and each
+// run, calls visit(k, index of the run from first on, count, from, to, pixel). Positions from..to-1 of the run are inside the input; the
+// first of these reads `pixel`, counted from the stack's first image.
 template <typename Visit>
 void for_each_run(const Problem &p, Int k0, Int k1, Int first, Int last, Visit visit) {
   for (Int tap = 0; tap < p.taps; tap++) {
     const Int down = tap / p.kernel_w * p.dilation_h - p.top, right = tap % p.kernel_w * p.dilation_w - p.left;
     const Int begin = right >= 0 ? 0 : (-right + p.stride_w - 1) / p.stride_w;
-    const Int room = p.width - right;  // positions * stride must stay below it
+    const Int room = p.width - right;  // output column * stride must be less
     const Int end = room <= 0 ? 0 : (room + p.stride_w - 1) / p.stride_w;
-    const Int channel = (k0 - tap + p.taps - 1) / p.taps;  // the first with a row
+    const Int channel = (k0 - tap + p.taps - 1) / p.taps;  // the first channel whose row of this tap is at least k0
     for (Int q = first; q < last;) {
       const Int row = q / p.out_w, column = q - row * p.out_w, count = std::min(p.out_w - column, last - q), image = row / p.out_h;
       const Int y = (row - image * p.out_h) * p.stride_h + down;
@@ -104,14 +105,14 @@ void copy(const float *from, Int count, float *to) {
   for (; i < count; i++) to[i] = from[i];
 }
 
-// Rows k0..k1-1 of a stack's columns at positions first..last-1 into columns [rows][kTileRow].
+// Writes rows k0..k1-1 of a stack's columns, at positions first..last-1, to columns [rows][kTileRow], with zeros up to a whole panel.
 void unfold(const Problem &p, const float *images, Int k0, Int k1, Int first, Int last, float *columns) {
   for_each_run(p, k0, k1, first, last, [&](Int k, Int at, Int count, Int from, Int to, Int pixel) {
     float *run = columns + (k - k0) * kTileRow + at;
     std::fill(run, run + from, 0.f);
     if (p.stride_w == 1) {
       copy(images + pixel, to - from, run + from);
-    } else if (p.stride_w == 2) {  // a constant stride is done in whole vectors
+    } else if (p.stride_w == 2) {  // compilers vectorise a constant stride
       for (Int i = 0; i < to - from; i++) run[from + i] = images[pixel + 2 * i];
     } else {
       for (Int i = 0; i < to - from; i++) run[from + i] = images[pixel + i * p.stride_w];
@@ -122,7 +123,7 @@ void unfold(const Problem &p, const float *images, Int k0, Int k1, Int first, In
   for (Int k = k0; k < k1; k++, columns += kTileRow) std::fill(columns + last - first, columns + padded, 0.f);
 }
 
-// The opposite: adds columns into a stack of images.
+// The transpose of unfold: adds the columns to the pixels of a stack of images.
 void fold(const Problem &p, const float *columns, Int k0, Int k1, Int first, Int last, float *images) {
   for_each_run(p, k0, k1, first, last, [&](Int k, Int at, Int, Int from, Int to, Int pixel) {
     const float *run = columns + (k - k0) * kTileRow + at + from;
@@ -135,7 +136,7 @@ void fold(const Problem &p, const float *columns, Int k0, Int k1, Int first, Int
   });
 }
 
-// All outputs of a stack at first..last-1 into tile [outputs][kTileRow], zero up to a whole panel.
+// Copies all outputs of a stack at positions first..last-1 to tile [outputs][kTileRow], with zeros up to a whole panel.
 void gather(const Problem &p, const float *y, Int first, Int last, float *tile) {
   const Int padded = round_up(last - first, kPanel);
   for (Int o = 0; o < p.outputs; o++, tile += kTileRow) {
@@ -146,9 +147,9 @@ void gather(const Problem &p, const float *y, Int first, Int last, float *tile) 
   }
 }
 
-// Adds the sum of rows to total, the sum being complete before it is added.
+// Computes the sum of `count` rows, each padded to whole vectors, and adds it to total [width].
 void add_rows(const float *rows, Int count, Int row, Int width, float *total) {
-  for (Int i = 0; i < width; i += kLanes) {  // rows are padded to whole vectors
+  for (Int i = 0; i < width; i += kLanes) {
     Vec part{};
     for (Int q = 0; q < count; q++) part += load(rows + q * row + i);
     for (Int lane = 0; lane < std::min<Int>(kLanes, width - i); lane++) total[i + lane] += part[lane];

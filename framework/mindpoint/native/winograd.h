@@ -1,10 +1,11 @@
-// 3x3 convolutions of stride 1 by Winograd's method F(4x4, 3x3): a tile of 4x4 outputs costs 36 multiplications for each pair of channels
-// instead of 144. See Lavin and Gray, 2015, https://arxiv.org/abs/1509.09308. The points of the interpolation are 0, +-1/sqrt(2),
-// +-sqrt(2) and infinity, which lose fewer digits than 0, +-1, +-2 and infinity.
+// 3x3 convolutions of stride 1 by Winograd's method F(4x4, 3x3): a tile of 4x4 outputs needs 36 multiplications for each pair of input and
+// output channels instead of 144. See Lavin and Gray, 2015, https://arxiv.org/abs/1509.09308. The interpolation points are 0, +-1/sqrt(2),
+// +-sqrt(2) and infinity, whose rounding errors are smaller than those of 0, +-1, +-2 and infinity.
 //
-// y = A (sum over channels of (G w G') * (B x B')) A' for each tile x of 6x6 pixels, which overlaps its neighbours by two. The product in
-// the middle is one matrix product for each of the 36 places: tiles times channels times outputs. Channels and outputs are innermost, so
-// that all transformations work with whole vectors whatever the size of the map.
+// For each tile d of 6x6 input pixels, which overlaps its neighbours by two pixels: y = A' (sum over channels of (G g G') * (B' d B)) A,
+// where g is the 3x3 kernel, ' is the transpose, and * is elementwise. For each of the 36 elements, or "places", that sum is one matrix
+// product: [tiles, channels] times [channels, outputs]. Channels and outputs are innermost, so that all transformations use whole vectors
+// for maps of any size.
 
 #ifndef MINDPOINT_WINOGRAD_H_
 #define MINDPOINT_WINOGRAD_H_
@@ -16,9 +17,9 @@
 
 namespace {
 
-constexpr int kSide = 6, kStep = 4, kPlaces = kSide * kSide;  // of a tile: input pixels, output pixels, places
-constexpr Int kRun = 16;                                      // tiles side by side that are transformed at a time, at most
-constexpr Int kBlockOfTiles = 4 * kRows;                      // tiles that are multiplied at a time: products fit the second-level cache
+constexpr int kSide = 6, kStep = 4, kPlaces = kSide * kSide;  // of a tile: input pixels per side, output pixels per side, places
+constexpr Int kRun = 16;                                      // maximum number of adjacent tiles that are transformed together
+constexpr Int kBlockOfTiles = 4 * kRows;                      // tiles that are multiplied together: products fit the second-level cache
 constexpr Int kScratch = (kSide * (kStep * kRun + 2) + kStep * kRun) * kLanes;
 constexpr float kRoot = 1.41421356f;
 
@@ -27,17 +28,17 @@ struct Winograd {
 
   Int across() const { return (out_w + kStep - 1) / kStep; }
   Int tiles() const { return across() * ((out_h + kStep - 1) / kStep); }
-  Int row() const { return round_up(channels, kLanes); }  // floats of a tile's channels
+  Int row() const { return round_up(channels, kLanes); }  // channels, padded to whole vectors
   Int panels() const { return (outputs + kPanel - 1) / kPanel; }
 };
 
-struct Weights {  // 3x3 numbers each; the strides are in floats. Turned weights are rotated by 180 degrees
+struct Weights {  // 3x3 kernels
   const float *data;
-  Int output, channel;
-  bool turned;
+  Int output, channel;  // strides in floats
+  bool turned;          // use the kernels rotated by 180 degrees
 };
 
-// One row of G, B' or A' times a column: `step` is the distance of the numbers read, and `to_step` of those written.
+// Each of these multiplies a column by G, B' or A'. `step` is the stride of the column, `to_step` that of the result.
 
 inline void transform_weight(const Vec *g, Int step, Vec *to, Int to_step) {
   const Vec g0 = g[0], g1 = g[step], g2 = g[2 * step];
@@ -68,7 +69,7 @@ inline void transform_output(const float *m, Int step, float *to, Int to_step) {
   store(to + 3 * to_step, 0.25f * odd + 2 * wide_odd + m5);
 }
 
-// Weights of one panel of outputs into panels [places][row][kPanel]; `place` is the distance of the places.
+// Transforms the weights of one panel of outputs into [places][row][kPanel]; `place` is the stride from place to place.
 void transform_weights(const Winograd &p, const Weights &w, Int panel, float *to, Int place) {
   Vec taps[9 * kLanes], rows[3 * kSide], all[kPlaces];
   for (Int c0 = 0; c0 < p.row(); c0 += kLanes) {
@@ -92,7 +93,7 @@ void transform_weights(const Winograd &p, const Weights &w, Int panel, float *to
   }
 }
 
-// Tiles x0.. of row y0 (in tiles), `count` side by side, kLanes channels from c on, into to [places][tile][row].
+// Transforms `count` adjacent tiles, from column x0 of row y0 of the tiles on, and kLanes channels from c on, into [places][tile][row].
 void transform_tiles(const Winograd &p, const float *image, Int c, Int y0, Int x0, Int count, float *pixels, float *to, Int place) {
   const Int width = kStep * count + 2, channels = std::min<Int>(kLanes, p.channels - c), line = width * kLanes;
   const Int left = x0 * kStep - p.left, first = std::max<Int>(left, 0), last = std::min(left + width, p.width);
@@ -110,7 +111,7 @@ void transform_tiles(const Winograd &p, const float *image, Int c, Int y0, Int x
   }
 }
 
-// The opposite: products [places][tile][kPanel] of the kLanes outputs from o on into y.
+// Transforms products [places][tile][kPanel] of kLanes outputs from o on into the pixels of these tiles, and finishes them into y.
 void finish_tiles(const Winograd &p, const Finish &finish, const float *products, Int place, Int n, Int o, Int y0, Int x0, Int count,
                   float *scratch, float *y) {
   const Int width = std::min(kStep * count, p.out_w - x0 * kStep), line = kStep * count * kLanes;
@@ -132,7 +133,8 @@ void finish_tiles(const Winograd &p, const Finish &finish, const float *products
   }
 }
 
-// Calls visit(place from first on, image, row, column in tiles, count) for the tiles first..last-1 of all images.
+// Divides the tiles first..last-1 of all images into runs of adjacent tiles. Calls visit(index from first on, image, row, column, count) for
+// each; row and column are in tiles.
 template <typename Visit>
 void for_each_run_of_tiles(const Winograd &p, Int first, Int last, Visit visit) {
   const Int across = p.across(), tiles = p.tiles();

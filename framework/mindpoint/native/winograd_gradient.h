@@ -1,6 +1,6 @@
-// The weight gradient of 3x3 convolutions of stride 1 by the transpose of Winograd's method (see winograd.h): with M the sum over tiles of
-// (B x B') * (A' dy A), for each pair of channels, it is G' M G. M is one matrix product for each of the 36 places: channels times tiles
-// times outputs. The tiles come in blocks, each added up before it is added to M, the same blocks whatever the number of threads.
+// The weight gradient of 3x3 convolutions of stride 1, by the transpose of Winograd's method (see winograd.h): for each pair of input and
+// output channels, it is G' M G, where M is the sum over tiles of (B' d B) * (A dy A'). For each of the 36 places, M is one matrix product:
+// [channels, tiles] times [tiles, outputs]. The tiles are summed in blocks, which are the same for any number of threads.
 
 #ifndef MINDPOINT_WINOGRAD_GRADIENT_H_
 #define MINDPOINT_WINOGRAD_GRADIENT_H_
@@ -11,7 +11,7 @@ namespace {
 
 constexpr Int kBlockOfGradients = 64;  // tiles
 
-// One row of A or G' times a column, the transposes of transform_output and transform_weight.
+// These multiply a column by A or G': the transposes of transform_output and transform_weight.
 
 inline void transform_gradient(const float *d, Int step, float *to, Int to_step) {
   const Vec d0 = load(d), d1 = load(d + step), d2 = load(d + 2 * step), d3 = load(d + 3 * step);
@@ -32,7 +32,7 @@ inline void transform_weight_gradient(const float *m, Int step, float *to, Int t
   store(to + 2 * to_step, wide * (1 / 3.f) - even + load(m + 5 * step));
 }
 
-// The tiles of all images in runs of equal length side by side, of which the last in a row may be shorter, and the runs in blocks.
+// Divides each row of tiles into runs of equal length, of which the last may be shorter, and the runs of all images into blocks.
 struct Runs {
   Int length, of_row, of_image, all, of_block;
 
@@ -45,7 +45,7 @@ struct Runs {
   }
 };
 
-// Like transform_tiles, for the kLanes outputs from o on of dy, into to [places][tile][row]. Adds dy's pixels to total.
+// Transforms tiles of dy like transform_tiles, for kLanes outputs from o on, into [places][tile][row]. Adds dy's pixels to total.
 void transform_gradients(const Winograd &p, const float *dy, Int o, Int y0, Int x0, Int count, float *pixels, float *to, Int row, Int place,
                          Vec *total) {
   const Int width = kStep * count, line = width * kLanes, used = std::min(width, p.out_w - x0 * kStep);
@@ -65,7 +65,7 @@ void transform_gradients(const Winograd &p, const float *dy, Int o, Int y0, Int 
   }
 }
 
-// G' M G for kLanes channels from c on and kLanes outputs from o on, M being [places][channel][row].
+// Writes G' M G for kLanes channels from c on and kLanes outputs from o on; M is [places][channel][row].
 void finish_weights(const Winograd &p, const float *products, Int row, Int place, Int c, Int o, float *dweight) {
   const Int channels = std::min<Int>(kLanes, p.channels - c), outputs = std::min<Int>(kLanes, p.outputs - o);
   float taps[9 * kLanes * kLanes];
@@ -78,7 +78,7 @@ void finish_weights(const Winograd &p, const float *products, Int row, Int place
   transpose(9 * channels, outputs, taps, kLanes, dweight + (o * p.channels + c) * 9, 9 * p.channels);
 }
 
-// Zeros for the kLanes channels of tiles first..last-1.
+// Sets kLanes channels of tiles first..last-1 to zero at all places.
 void clear_tiles(Int first, Int last, float *to, Int row, Int place) {
   for (Int f = 0; f < kPlaces; f++) {
     for (Int t = first; t < last; t++) store(to + f * place + t * row, Vec{});
@@ -92,7 +92,7 @@ void winograd_weight(const Winograd &p, const float *x, const float *dy, float *
   const Int output_strips = (p.outputs + kLanes - 1) / kLanes, threads = omp_get_max_threads();
   Buffer tiles = allocate(kPlaces * x_place), gradients = allocate(kPlaces * dy_place), products = allocate(kPlaces * place);
   Buffer sums = allocate(runs.all * output_strips * kLanes), scratch = allocate(threads * kScratch);
-  std::fill_n(gradients.get(), kPlaces * dy_place, 0.f);  // for outputs up to a whole panel
+  std::fill_n(gradients.get(), kPlaces * dy_place, 0.f);  // the padding of the outputs to a whole panel must be zero
 #pragma omp parallel num_threads(threads)
   {
     float *my_scratch = scratch.get() + omp_get_thread_num() * kScratch;

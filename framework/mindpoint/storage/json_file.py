@@ -31,7 +31,7 @@ def read_json(path: Union[str, Path], kind: str, most_bytes: int = 2 << 30, erro
         error: class of the raised errors.
 
     Raises:
-        DataError: or the class ``error``: the file is missing, unreadable, too large, not UTF-8, not JSON, nested too deeply, or has a
+        DataError, or the class ``error``: the file is missing, unreadable, too large, not UTF-8, not JSON, nested too deeply, or has a
             number with too many digits. The message gives line and column if known.
     """
     try:

@@ -212,7 +212,7 @@ class _Plain:
 
 
 class _Within:
-    """A reader that never requests more than the rest of a file: memory would be allocated before the file turns out to be shorter."""
+    """A reader that never requests more bytes than a file still has. Otherwise, a damaged length would allocate memory without limit."""
 
     def __init__(self, file: BinaryIO):
         start = file.tell()

@@ -33,7 +33,10 @@ def _convolutions(in_channels: int, out_channels: int, kernel: int, count: int =
 
 
 class Bottleneck(nn.Cell):
-    """1x1, 3x3 (which has the stride) and 1x1 convolution around half as many channels: ``construct(x, residual)``."""
+    """1x1, 3x3 and 1x1 convolution plus a residual: ``construct(x, residual)``.
+
+    The inner convolutions have half of ``out_channels``; the 3x3 convolution has the stride. ``residual`` has the output's shape.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int):
         super().__init__()
@@ -56,7 +59,14 @@ def _basic(in_channels: int, out_channels: int, stride: int) -> BasicBlock:
 
 @dataclass(frozen=True)
 class _Kind:
-    """Channels and heights of the trees of levels 0 to 5 (levels 0 and 1: numbers of convolutions), and their building blocks."""
+    """A published variant of DLA.
+
+    Attributes:
+        channels: number of channels of levels 0 to 5.
+        levels: number of convolutions of levels 0 and 1, then heights of the trees of levels 2 to 5.
+        block: the building block of a tree.
+        residual_root: whether a root adds its first map to its output.
+    """
 
     channels: Tuple[int, ...]
     levels: Tuple[int, ...]
@@ -73,10 +83,10 @@ _KINDS = {
 
 
 class Root(nn.Cell):
-    """1x1 convolution that merges maps of equal size: ``construct(tuple of maps)``.
+    """Concatenates maps of equal size and merges them by a 1x1 convolution: ``construct(tuple of maps)``.
 
     Args:
-        residual: add the first map.
+        residual: add the first map before the ReLU.
     """
 
     def __init__(self, in_channels: int, out_channels: int, residual: bool = False):
@@ -90,12 +100,15 @@ class Root(nn.Cell):
 
 
 class Tree(nn.Cell):
-    """Two blocks, or two trees of one level less, and a root over their outputs and further maps: ``construct(x, further maps)``.
+    """Two blocks and a root that merges their outputs with further maps: ``construct(x, tuple of further maps)``.
+
+    A tree of height above 1 has two smaller trees in place of the blocks; the root of the second also merges the output of the first.
 
     Args:
-        height: levels of the tree.
-        keep_input: also pass the (pooled) input to the root.
-        further_channels: total channels of the further maps.
+        height: number of levels of the tree, at least 1.
+        stride: stride of the first block.
+        keep_input: also pass the input, max-pooled by the stride, to the root.
+        further_channels: total number of channels of the further maps.
     """
 
     def __init__(
@@ -135,15 +148,21 @@ class Tree(nn.Cell):
 
 
 class DLA(Backbone):
-    """DLA from stride 1 to 32; returns the levels from ``down_ratio`` on, by default strides 4, 8, 16 and 32.
+    """DLA with levels of stride 1 to 32. It returns the maps of strides ``down_ratio`` to 32, by default 4, 8, 16 and 32.
 
-    Parameters are named as in the official implementation; the unused projections of its trees of two and more levels are left out.
+    Parameters are named as in the official implementation. Its trees of two or more levels have projections that it never uses; they are
+    left out here.
 
     Args:
-        depth: 34 has basic blocks, 46 (the compact DLA-46-C), 60 and 102 have bottlenecks.
-        channels: numbers of channels of levels 0 to 5, instead of the official ones; smaller numbers give a slim version.
-        levels: heights of the trees of levels 0 to 5 (levels 0 and 1: numbers of convolutions), instead of the official ones.
+        depth: number of layers: 34 (basic blocks), 46 (DLA-46-C, the compact variant with bottlenecks), 60 or 102 (bottlenecks).
+        channels: six positive numbers, the channels of levels 0 to 5; default: those of the official network. Smaller numbers give a slim
+            version.
+        levels: six positive numbers: the convolutions of levels 0 and 1, then the heights of the trees of levels 2 to 5; default: those of
+            the official network.
         down_ratio: stride of the finest returned map: 2, 4, 8 or 16.
+
+    Raises:
+        ConfigError: an argument is invalid.
     """
 
     def __init__(
@@ -182,7 +201,7 @@ class DLA(Backbone):
 
 
 class DLA34(DLA):
-    """DLA-34 from strides 1 to 32: ``DLA`` of the official CenterNet's depth.
+    """DLA-34, the backbone of the official CenterNet's ``dla_34``.
 
     Args:
         channels, levels, down_ratio: see :class:`DLA`.

@@ -12,11 +12,11 @@ from mindspore import nn, ops
 
 from mindpoint_centernet.layers import batch_norm, conv
 
-RESIDUALS = (2, 2, 2, 2, 2, 4)  # at each size, finest first
+RESIDUALS = (2, 2, 2, 2, 2, 4)  # number of residual blocks at each size, finest first
 
 
 class ConvBlock(nn.Cell):
-    """Convolution without bias, batch normalisation, ReLU."""
+    """Convolution without bias, batch normalisation and ReLU: ``construct(x)``."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1):
         super().__init__()
@@ -32,7 +32,10 @@ def _projection(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequ
 
 
 class Residual(nn.Cell):
-    """Two 3x3 convolutions and a skip path, which is a 1x1 convolution where size or channels change: ``construct(x)``."""
+    """Two 3x3 convolutions and a skip connection: ``construct(x)``.
+
+    The skip connection is a 1x1 convolution if size or number of channels change, otherwise the identity.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1):
         super().__init__()
@@ -57,7 +60,7 @@ def _going_up(in_channels: int, out_channels: int, count: int) -> nn.SequentialC
 
 
 class Doubled(nn.Cell):
-    """Repeat every pixel twice in both directions: ``(B, C, H, W) -> (B, C, 2H, 2W)``."""
+    """Upsample by nearest neighbours: ``construct(x (B, C, H, W)) -> (B, C, 2H, 2W)``."""
 
     def construct(self, x):
         batch, channels, height, width = x.shape
@@ -66,13 +69,14 @@ class Doubled(nn.Cell):
 
 
 class Hourglass(nn.Cell):
-    """An hourglass: down to half the size, through a smaller hourglass or residuals, and up again, in parallel with residuals at full size.
+    """An hourglass of residual blocks: ``construct(x) -> map of the same shape``.
 
-    ``construct(x) -> map of the same size and channels``.
+    It adds two paths. One has residual blocks at full size. The other halves the size, applies a smaller hourglass (at the coarsest size:
+    residual blocks), and doubles the size again. Height and width of x must be multiples of ``2 ** (len(channels) - 1)``.
 
     Args:
-        channels: number of channels at each size, finest first; two or more.
-        residuals: number of residuals at each size.
+        channels: number of channels at each size, finest first; at least two.
+        residuals: number of residual blocks at each size, finest first.
     """
 
     def __init__(self, channels: Sequence[int], residuals: Sequence[int]):
@@ -89,14 +93,16 @@ class Hourglass(nn.Cell):
 
 
 class Hourglass104(Backbone):
-    """Two stacked hourglasses, each with a map of stride 4. Losses are averaged over both; predictions use the second
-    one.
+    """Two stacked hourglasses, each of which returns a map of stride 4. Losses are averaged over both; predictions use the second.
 
-    Parameters are named as in the official implementation. Sides of the input are multiples of 128.
+    Parameters are named as in the official implementation. Height and width of the input must be multiples of 128.
 
     Args:
-        channels: numbers of channels at strides 4, 8, 16, 32, 64 and 128; smaller numbers give a slim version.
-        stem: channels of the first convolution.
+        channels: six positive numbers, the channels at strides 4, 8, 16, 32, 64 and 128; smaller numbers give a slim version.
+        stem: number of channels of the first convolution, at least 1.
+
+    Raises:
+        ConfigError: an argument is invalid.
     """
 
     divisor = 128

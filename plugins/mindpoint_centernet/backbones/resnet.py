@@ -1,4 +1,4 @@
-"""Residual networks (He et al., 2015, https://arxiv.org/abs/1512.03385) with torchvision's names."""
+"""Residual networks (He et al., 2015, https://arxiv.org/abs/1512.03385). Parameters are named as in torchvision."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _INIT = HeNormal(mode="fan_out", nonlinearity="relu")
 
 
 def _shortcut(in_channels: int, out_channels: int, stride: int):
-    """Return a 1x1 convolution and batch normalisation if the sizes differ, else None."""
+    """Return a 1x1 convolution and batch normalisation if the block changes size or channels, else None."""
     if stride == 1 and in_channels == out_channels:
         return None
     return nn.SequentialCell([conv(in_channels, out_channels, 1, stride, init=_INIT), batch_norm(out_channels)])
@@ -38,7 +38,7 @@ class BasicBlock(layers.BasicBlock):
 
 
 class Bottleneck(nn.Cell):
-    """1x1, 3x3 (which has the stride) and 1x1 convolution and a shortcut: ``construct(x)``."""
+    """1x1, 3x3 and 1x1 convolution and a shortcut: ``construct(x)``. The 3x3 convolution has the stride, as in torchvision."""
 
     expansion = 4
 
@@ -69,11 +69,11 @@ _KINDS = {
 
 
 class ResNet(Backbone):
-    """ResNet without its classifier; returns its four stages, strides 4, 8, 16 and 32.
+    """ResNet without its classifier. It returns the maps of its four stages, of strides 4, 8, 16 and 32.
 
     Args:
-        depth: 18, 34 (basic blocks), 50, 101 or 152 (bottlenecks).
-        width: channels of the first stage's convolutions; 64 in the published network, for which weights exist.
+        depth: number of layers: 18, 34 (basic blocks), 50, 101 or 152 (bottlenecks).
+        width: number of channels of the first convolution, at least 1. The published networks, and their weights, have 64.
 
     Raises:
         ConfigError: another depth, or a width below 1.
@@ -103,7 +103,7 @@ class ResNet(Backbone):
 
     def construct(self, image):
         x = conv_norm(self.conv1, self.bn1, image)
-        # zero padding does not change a maximum after a ReLU; MindSpore's padded pooling is slow
+        # MindSpore's padded pooling is slow; after a ReLU, padding with zeros gives the same maxima
         stage1 = self.layer1(self.maxpool(self.border(x)))
         stage2 = self.layer2(stage1)
         stage3 = self.layer3(stage2)

@@ -1,6 +1,6 @@
-"""The common part of CenterNet's decoders as a MindSpore cell, with the same steps as :mod:`mindpoint_centernet.decoders.centers`.
+"""The common part of CenterNet's decoders as a MindSpore cell, for exported files that include decoding.
 
-Symbols: B images (any number), C channels, N detections.
+The steps are those of :mod:`mindpoint_centernet.decoders.centers`. Symbols: B images, C channels, N detections.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from mindspore import nn, ops
 
 
 class CenterCell(nn.Cell):
-    """``construct(*maps) -> boxes (B, N, 4), scores (B, N), labels (B, N) int64`` in pixels of the network's input. Rows after an image's
-    last detection have score 0.
+    """``construct(*maps) -> (boxes (B, N, 4), scores (B, N), labels (B, N) int64)``.
+
+    Boxes are x1, y1, x2, y2 in pixels of the network's input. Rows after an image's last detection have score 0.
 
     Args:
         maps: names of the raw maps, in order.
-        activated: names of the maps that a sigmoid turns into scores.
-        top_k: number of detections, N, unless the maps have fewer pixels.
-        class_sizes: ``wh`` has two channels per class.
+        activated: names of the maps to which a sigmoid is applied.
+        top_k: the number of detections N, which is smaller only if the heatmap has fewer values.
+        class_sizes: whether ``wh`` has two channels per class.
         stride: input pixels per pixel of the maps.
     """
 
@@ -30,19 +31,20 @@ class CenterCell(nn.Cell):
         self.highest = nn.MaxPool2d(3, 1, pad_mode="same")
 
     def active(self, maps):
-        """Return the maps by name, with a sigmoid applied to score maps."""
+        """Return the maps by name, with a sigmoid applied to the activated ones."""
         named = {}
         for index, name in enumerate(self.names):
             named[name] = sigmoid(maps[index]) if name in self.activated else maps[index]
         return named
 
     def peaks(self, heat, groups, absent):
-        """Return the best local maxima, separately for each of ``groups`` groups of channels.
+        """Return the highest local maxima of each of ``groups`` equal groups of channels, best first.
 
-        Equal scores are in the order of channel, row and column. Rows after the last maximum have the score ``absent``.
+        Maxima of equal score are ordered by channel, row and column. Entries after the last maximum have the score ``absent``.
 
         Returns:
-            Scores, channels and places (flat indices row * W + column), each (B, groups, N), and pixels x, y (B, groups, N, 2).
+            Scores, channels within the group, and places (flat indices row * W + column), each (B, groups, N); pixels x, y
+            (B, groups, N, 2).
         """
         _, channels, height, width = heat.shape
         size = channels // groups * height * width
@@ -53,7 +55,7 @@ class CenterCell(nn.Cell):
         return scores, found // (height * width), places, pixels
 
     def centers(self, maps):
-        """Return first and last corners (B, N, 2) in pixels of the maps, scores, labels, places (B, N), pixels (B, N, 2)."""
+        """Return top left and bottom right corners (B, N, 2) in pixels of the maps; scores, labels and places (B, N); pixels (B, N, 2)."""
         scores, labels, places, pixels = self.peaks(maps["hm"], 1, 0.0)
         scores, labels, places, pixels = scores[:, 0], labels[:, 0], places[:, 0], pixels[:, 0]
         if "hm" not in self.activated:  # after training with squared error, scores may leave 0..1
@@ -75,7 +77,7 @@ class CenterCell(nn.Cell):
 
 
 def in_order(scores, indices):
-    """Sort the scores and indices (..., N) of ``topk`` so that the lowest of equal scores' indices comes first; ``topk`` leaves it open."""
+    """Sort scores and indices (..., N) of ``topk`` by falling score, and equal scores, which it orders arbitrarily, by rising index."""
     one, other = ops.expand_dims(scores, -1), ops.expand_dims(scores, -2)
     lower = ops.expand_dims(indices, -1) > ops.expand_dims(indices, -2)
     ranks = ops.logical_or(other > one, ops.logical_and(other == one, lower)).astype(ms.float32).sum(-1)
@@ -84,7 +86,7 @@ def in_order(scores, indices):
 
 
 def sigmoid(values):
-    """Return 1 / (1 + exp(-x)), as in the decoder."""
+    """Return ``1 / (1 + exp(-x))``, computed as in the NumPy decoder."""
     return 1 / (1 + ops.exp(ops.minimum(-values, 88.0)))
 
 

@@ -1,6 +1,6 @@
-"""The multi-pose decoder as a MindSpore cell, step by step as in :mod:`mindpoint_centernet.decoders.multi_pose`.
+"""The multi-pose decoder as a MindSpore cell, for exported files that include decoding.
 
-Symbols: B images, N detections, J joints, M candidates for a joint.
+The steps are those of :mod:`mindpoint_centernet.decoders.multi_pose`. Symbols: B images, N detections, J joints, M candidates per joint.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from mindpoint_centernet.decoders.centers_cell import CenterCell, at
 
 
 class MultiPoseCell(CenterCell):
-    """``construct(*maps)`` returns boxes, scores and labels like ``CenterCell``, then keypoints (B, N, J, 2), keypoint scores (B, N, J),
-    and whether each keypoint is from a heatmap (B, N, J).
+    """``construct(*maps)`` returns the arrays of :class:`CenterCell`, then keypoints (B, N, J, 2), keypoint scores (B, N, J), and bool
+    (B, N, J): whether the keypoint was taken from a heatmap.
 
     Args:
-        joints: J, the number of joints.
+        joints: the number of joints J.
         joint_threshold, distance_factor, box_margin, likely: see ``decode_maps``.
-        owned: bool (classes, J), the joints of each class; an object's other joints are NaN. None: every class has all joints.
+        owned: bool (classes, J), which joints each class has; an object's other joints are NaN. None: every class has all joints.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class MultiPoseCell(CenterCell):
         self.owned = None if owned is None else ms.Tensor(owned.astype(np.float32))
 
     def candidates(self, maps):
-        """Return points x and y, and scores, each (B, J, M), of the peaks of each joint's heatmap."""
+        """Return x, y and scores, each (B, J, M), of the peaks of each joint's heatmap."""
         scores, _, places, points = self.peaks(maps["hm_hp"], self.joints, -FAR)
         if "hp_offset" not in self.names:
             return points[..., 0] + 0.5, points[..., 1] + 0.5, scores
@@ -53,14 +53,14 @@ class MultiPoseCell(CenterCell):
         return points[..., 0], points[..., 1], scores
 
     def distances(self, keypoints, across, down, scores):
-        """Return the distance of each regressed joint (B, N, J, 2) to each candidate, (B, J, N, M)."""
+        """Return the distance (B, J, N, M) of each regressed joint (B, N, J, 2) to each candidate; ``FAR`` for candidates of low score."""
         ours = ops.transpose(keypoints, (0, 2, 1, 3))
         right = ops.expand_dims(ours[..., 0], 3) - ops.expand_dims(across, 2)
         below = ops.expand_dims(ours[..., 1], 3) - ops.expand_dims(down, 2)
         return ops.where(ops.expand_dims(scores > self.joint_threshold, 2), ops.sqrt(right * right + below * below), FAR)
 
     def best(self, costs, across, down, scores):
-        """Return x, y, score and cost, each (B, N, J), of the cheapest candidate for each joint; ``costs`` are (B, J, N, M)."""
+        """Return x, y, score and cost, each (B, N, J), of the candidate with the lowest of ``costs`` (B, J, N, M) for each joint."""
         least, best = ops.min(costs, 3)
         found = ()
         for values in (across, down, scores):
@@ -68,7 +68,7 @@ class MultiPoseCell(CenterCell):
         return found + (ops.transpose(least, (0, 2, 1)),)
 
     def choose(self, keypoints, across, down, scores, first, last):
-        """Return the peak chosen for each regressed joint: x, y, score, and whether a peak was found, each (B, N, J)."""
+        """Choose a peak for each regressed joint. Return its x, y and score, and whether there is one, each (B, N, J)."""
         sides = last - first
         low, high = first - self.box_margin * sides, last + self.box_margin * sides
         reach = ops.maximum(sides[..., 0:1], sides[..., 1:2]) * self.distance_factor
@@ -105,6 +105,6 @@ class MultiPoseCell(CenterCell):
 
 
 def within(x, y, low, high):
-    """Return whether points x, y (..., N, K) are between the corners ``low`` and ``high`` (..., N, 2)."""
+    """Return whether points x, y (..., N, K) are in the boxes with the corners ``low`` and ``high`` (..., N, 2)."""
     across = ops.logical_and(x >= low[..., 0:1], x <= high[..., 0:1])
     return ops.logical_and(across, ops.logical_and(y >= low[..., 1:2], y <= high[..., 1:2]))

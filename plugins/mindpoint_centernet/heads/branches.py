@@ -16,9 +16,9 @@ PRIOR = -2.19  # log(0.1 / 0.9): a new network scores about 0.1 at every pixel o
 
 
 def _branch(name: str, in_channels: int, width: int, out_channels: int, final_kernel: int) -> nn.Cell:
-    """Return a 3x3 convolution with ``width`` channels, a ReLU and the last convolution; with width 0, only the last convolution.
+    """Return a 3x3 convolution with ``width`` channels, a ReLU and a last convolution; if ``width`` is 0, only the last convolution.
 
-    The initial biases are the official ones.
+    The initial biases are the official ones: zero, and -2.19 for heatmaps.
     """
     last = conv(width or in_channels, out_channels, final_kernel, bias=True)
     layers = [conv(in_channels, width, 3, bias=True), nn.ReLU(), last] if width else [last]
@@ -37,8 +37,11 @@ class Branches(Head):
 
     Args:
         channels: number of channels of each map by name.
-        head_conv: channels of a branch's 3x3 convolution; 0 leaves it out, so that a branch is only its last convolution.
-        final_kernel: width and height of the last convolution, odd.
+        head_conv: number of channels of a branch's 3x3 convolution; 0: a branch has only its last convolution.
+        final_kernel: width and height of the last convolution's kernel, odd.
+
+    Raises:
+        ConfigError: ``head_conv`` is negative, or ``final_kernel`` is not odd and positive.
     """
 
     def __init__(self, in_features: Tuple[FeatureSpec, ...], channels: Mapping[str, int], head_conv: int, final_kernel: int = 1):

@@ -19,10 +19,10 @@ class DetectionHeads(Branches):
     ===== ======== =========================================================================
 
     Args:
-        head_conv: channels of a branch's 3x3 convolution; 0 leaves it out, so that a branch is only its last convolution.
+        head_conv: number of channels of a branch's 3x3 convolution; 0: a branch has only its last convolution.
         reg: return ``reg``; without it, box centres are the centres of pixels.
         class_sizes: return width and height per class instead of one pair for all.
-        final_kernel: width and height of a branch's last convolution, odd.
+        final_kernel: width and height of the kernel of a branch's last convolution, odd.
     """
 
     def __init__(

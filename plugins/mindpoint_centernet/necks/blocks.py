@@ -10,7 +10,14 @@ from mindpoint_centernet.ops.deform_conv import DeformConv2d
 
 
 def conv3x3(kind: str, in_channels: int, out_channels: int) -> nn.Cell:
-    """Return a 3x3 convolution. ``kind``: ``deformable`` (version 2, with bias) or ``plain`` (without bias)."""
+    """Return a 3x3 convolution of stride 1.
+
+    Args:
+        kind: ``deformable`` (version 2, with bias) or ``plain`` (without bias).
+
+    Raises:
+        ConfigError: another kind.
+    """
     if kind == "deformable":
         return DeformConv2d(in_channels, out_channels)
     if kind == "plain":

@@ -1,4 +1,4 @@
-"""Transposed convolutions that upsample the coarsest map, the neck of the official ``resdcn`` and ``res``."""
+"""The neck of the official ``resdcn`` and ``res``: transposed convolutions that upsample the coarsest map."""
 
 from __future__ import annotations
 
@@ -21,22 +21,25 @@ def _transposed(in_channels: int, out_channels: int, init: Initializer) -> nn.Co
 
 
 def _partly_bilinear(channels: int) -> Tensor:
-    """Return the official initial weights of ``resdcn``: each input is interpolated bilinearly into output channel 0; the rest is
-    PyTorch's default."""
+    """Return the official initial weights of ``resdcn``: PyTorch's default, except for output channel 0, which is the sum of all input
+    channels, interpolated bilinearly."""
     weight = initializer(default_init(channels * KERNEL * KERNEL), (channels, channels, KERNEL, KERNEL)).init_data().asnumpy().copy()
     weight[:, 0] = bilinear_kernel(KERNEL)
     return Tensor(weight)
 
 
 class Deconv(Neck):
-    """A neck that doubles the size of the last (coarsest) map once for each entry of ``channels``; the other maps are not used.
+    """Doubles the size of the last (coarsest) map several times by transposed convolutions. The other maps are not used.
 
-    Official ``resdcn`` has channels 256, 128, 64 and ``deformable``, official ``res`` 256, 256, 256 and ``plain``.
+    The official ``resdcn`` has channels 256, 128, 64 and ``deformable``; the official ``res`` has 256, 256, 256 and ``plain``.
 
     Args:
-        channels: number of channels after each doubling.
-        conv: ``deformable`` puts a deformable 3x3 convolution, batch normalisation and ReLU in front of every transposed convolution;
-            ``plain`` omits it.
+        channels: number of channels after each doubling; the size is doubled once per entry.
+        conv: ``deformable``: before each transposed convolution, apply a deformable 3x3 convolution, batch normalisation and ReLU;
+            ``plain``: do not.
+
+    Raises:
+        ConfigError: another ``conv``, or the stride of the coarsest map cannot be halved so often.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Iterative deep aggregation of a pyramid, the neck of the official ``dla_34``."""
+"""The neck of the official ``dla_34``: iterative deep aggregation (Yu et al., 2018, https://arxiv.org/abs/1707.06484) of a pyramid."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from mindpoint_centernet.necks.pyramid import check_pyramid, merged_at_last
 
 
 class ConvBlock(nn.Cell):
-    """3x3 convolution (deformable or plain), batch normalisation, ReLU; named as the official ``DeformConv``."""
+    """3x3 convolution (deformable or plain), batch normalisation and ReLU: ``construct(x)``.
+
+    Parameters are named as in the official ``DeformConv``.
+    """
 
     def __init__(self, kind: str, in_channels: int, out_channels: int):
         super().__init__()
@@ -27,13 +30,15 @@ class ConvBlock(nn.Cell):
 
 
 class IDAUp(nn.Cell):
-    """Merges maps at the size of the first, one after the other: ``merged_i = node_i(up_i(proj_i(map_i)) + merged_(i-1))``.
+    """Merges maps one after the other into the first: ``merged_i = node_i(up_i(proj_i(map_i)) + merged_(i-1))``, ``merged_0 = map_0``.
 
-    ``construct(maps) -> (map_0, merged_1, ..., merged_last)``, each but the first with ``out_channels``.
+    ``construct(maps) -> (merged_0, ..., merged_last)``, all with the shape of the first map.
 
     Args:
-        channels: number of channels of each map; the first has ``out_channels``.
-        factors: size of the first map relative to each map.
+        kind: kind of the 3x3 convolutions: ``deformable`` or ``plain``.
+        out_channels: number of channels of the first map and of the results.
+        channels: number of channels of each map.
+        factors: for each map, the size of the first map divided by its own.
     """
 
     def __init__(self, kind: str, out_channels: int, channels: Sequence[int], factors: Sequence[int]):
@@ -53,9 +58,13 @@ class IDAUp(nn.Cell):
 
 
 class PyramidUp(nn.Cell):
-    """Official ``DLAUp``: from coarse to fine, merges the previous results into the next finer map.
+    """Merges the maps of a pyramid from coarse to fine, as the official ``DLAUp`` does: at each size, the map and all previous results.
 
-    ``construct(maps, finest first) -> maps of the same sizes and channels``.
+    ``construct(maps) -> maps of the same shapes``, both finest first.
+
+    Args:
+        kind: kind of the 3x3 convolutions: ``deformable`` or ``plain``.
+        channels: number of channels of each map, finest first.
     """
 
     def __init__(self, kind: str, channels: Sequence[int]):
@@ -77,16 +86,20 @@ class PyramidUp(nn.Cell):
 
 
 class DLAUp(Neck):
-    """Neck of the official ``dla_34``: one map of the finest input's size and channels.
+    """Neck of the official ``dla_34``. It returns one map with the size and channels of the finest input map.
 
-    Needs two or more maps whose strides double. Every step projects with a 3x3 convolution, upsamples depthwise (trainable, initially
-    bilinear), adds the finer map and convolves again. A last aggregation merges the results except the coarsest. Parameters are
-    named as in the official implementation.
+    Each step applies a 3x3 convolution to a coarse map, upsamples it depthwise (trainable, initially bilinear), adds the finer map and
+    applies another 3x3 convolution. A last aggregation merges the results into the finest. Parameters are named as in the official
+    implementation.
 
     Args:
+        in_features: at least two maps whose strides double.
         conv: kind of the 3x3 convolutions: ``deformable`` (version 2) or ``plain``.
-        last_level: the last aggregation uses the maps of strides below ``2 ** last_level``. By default it uses all but the coarsest, as the
-            official 5 does.
+        last_level: the last aggregation merges the maps of strides below ``2 ** last_level``. By default it merges all but the coarsest,
+            like the official value, 5.
+
+    Raises:
+        ConfigError: the strides do not double, or an argument is invalid.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The neck of the MindSpore model zoo's CenterNet: plain convolutions, concatenation, one aggregation node per level."""
+"""The neck of the MindSpore model zoo's CenterNet. It merges maps by concatenation and plain convolutions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from mindpoint_centernet.necks.pyramid import check_pyramid, merged_at_last
 
 
 class Merge(nn.Cell):
-    """``construct(coarse, fine) -> map like fine``: 1x1 convolution, full transposed convolution, concatenation, 3x3 convolution."""
+    """Merges a coarse map into a fine one: ``construct(coarse, fine) -> map of fine's shape``.
+
+    It applies a 1x1 convolution and a transposed convolution to the coarse map, concatenates the fine map and applies a 3x3 convolution.
+
+    Args:
+        coarse, fine: number of channels of the maps.
+        factor: size of the fine map divided by that of the coarse one.
+    """
 
     def __init__(self, coarse: int, fine: int, factor: int = 2):
         super().__init__()
@@ -27,14 +34,18 @@ class Merge(nn.Cell):
 
 
 class ModelZooDLAUp(Neck):
-    """One map of the finest input's size and channels, from two or more maps whose strides double.
+    """Neck of the model zoo's CenterNet. It returns one map with the size and channels of the finest input map.
 
-    Level by level, the coarsest map is merged into all finer ones. The merge from one stride to the next is always done by one cell, with
-    the same weights and running statistics. A last series merges all results, including the coarsest, into the finest one.
+    Like :class:`~mindpoint_centernet.necks.dla_up.DLAUp`, it merges the maps from coarse to fine. All merges from one stride to the next
+    share one cell, and with it weights and moving statistics. Last, all results, including the coarsest, are merged into the finest.
 
     Args:
-        last_level: the last series merges the maps of strides below ``2 ** last_level``. By default it merges all, as the model zoo's 6
-            does.
+        in_features: at least two maps whose strides double.
+        last_level: the last merges use the maps of strides below ``2 ** last_level``. By default they use all, like the model zoo's
+            value, 6.
+
+    Raises:
+        ConfigError: the strides do not double, or ``last_level`` does not fit the maps.
     """
 
     def __init__(self, in_features: Tuple[FeatureSpec, ...], last_level: Optional[int] = None):

@@ -1,4 +1,4 @@
-"""Requirements of necks that merge a pyramid of maps."""
+"""Checks for necks that merge a pyramid of maps."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from mindpoint.errors import ConfigError
 
 
 def check_pyramid(neck: str, features: Sequence[FeatureSpec]) -> None:
-    """Check the maps of a pyramid.
+    """Check that there are at least two maps and that strides double from map to map.
 
     Raises:
-        ConfigError: there are fewer than two maps, or strides do not double from map to map.
+        ConfigError: they do not.
     """
     strides = [feature.stride for feature in features]
     if len(strides) < 2 or any(second != 2 * first for first, second in zip(strides, strides[1:])):
@@ -20,10 +20,10 @@ def check_pyramid(neck: str, features: Sequence[FeatureSpec]) -> None:
 
 
 def merged_at_last(neck: str, features: Sequence[FeatureSpec], last_level: Optional[int], usual: int) -> int:
-    """Return the number of maps in the last merge: those of strides below ``2 ** last_level``, or ``usual`` by default.
+    """Return the number of maps in the last merge: those of strides below ``2 ** last_level``, or ``usual`` if it is None.
 
     Raises:
-        ConfigError: fewer than two, or more than exist.
+        ConfigError: ``last_level`` selects fewer than two maps, or more than exist.
     """
     finest = features[0].stride.bit_length() - 1
     least, most = finest + 2, finest + len(features)

@@ -1,4 +1,4 @@
-"""Check of the compiled deformable convolution."""
+"""The check of the compiled deformable convolution, for ``mindpoint doctor``."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from mindpoint.doctor.kernels import check_kernel
 
 
 def check_deform_conv() -> List[Check]:
-    """Build the kernel as a network would."""
+    """Return one check, which builds the kernel as a network does."""
     return [check_kernel("deformable kernel", Path(__file__).with_name("deform_conv.cc"))]

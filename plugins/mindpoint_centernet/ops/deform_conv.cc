@@ -1,12 +1,13 @@
-// Deformable convolution version 2 on a CPU, forward and backward, as MindSpore custom operators.
+// MindSpore custom operators for CPUs: deformable convolution, version 2 (Zhu et al., 2019, https://arxiv.org/abs/1811.11168), and its
+// gradient.
 //
-// x [B,C,H,W], offset [B,2*G*K,Ho,Wo] with (dy,dx) of each tap side by side, mask [B,G*K,Ho,Wo], weight [O,C,kh,kw], bias [O], all
-// float32, and geometry, six int64: stride, padding and dilation, each vertical then horizontal. G deformable groups, K = kh*kw taps.
+// x [B,C,H,W], offset [B,2*G*K,Ho,Wo] with channels dy, dx for each tap in turn, mask [B,G*K,Ho,Wo], weight [O,C,kh,kw] and bias [O] are
+// float32. geometry is six int64: stride, padding and dilation, each vertical then horizontal. G deformable groups, K = kh*kw taps.
 //
-// The unfolded input ("columns") exists for one small tile of output positions at a time, in each thread's cache, in the forward pass
-// and again in the backward pass. Inside, channels are innermost and padded to whole vectors, so that sampling a position reads four
-// contiguous rows. Every thread adds into buffers of its own, which are summed in a fixed order: the results depend on the number of
-// threads, not on timing.
+// Both passes compute the unfolded input, the "columns", for one small tile of output positions at a time, which stays in the thread's
+// cache. Channels are innermost and padded to whole vectors, so that sampling a position reads four contiguous rows. In the backward pass,
+// each thread adds to its own buffers, which are then summed in a fixed order. The gradients therefore depend on the number of threads, but
+// not on timing.
 
 #include <omp.h>
 
@@ -22,7 +23,7 @@
 
 namespace {
 
-// Offsets and masks of an image's positions. `steered`: both lie in one map of 3 * G * K channels, and masks before the sigmoid.
+// Offsets and masks. If `steered`, both are parts of one map of 3 * G * K channels, with masks before the sigmoid.
 struct Steering {
   const float *offset, *mask;
   bool steered;
@@ -32,7 +33,7 @@ void sigmoid(const float *from, Int count, float *to) {
   for (Int i = 0; i < count; i++) to[i] = 1 / (1 + std::exp(-from[i]));
 }
 
-// Weights into panels [outputs/kPanel][columns][kPanel]; called by all threads of a team.
+// Writes the weights to panels [outputs/kPanel][columns][kPanel]; called by all threads of a team.
 void pack_weights(const Problem &p, const float *weight, float *panels) {
   Buffer rows = allocate(p.channels * p.taps * kLanes);
 #pragma omp for schedule(static) nowait
@@ -164,7 +165,8 @@ void backward(const Problem &p, void **params) {
   }
 }
 
-// Checks x, the other maps and the weight [B,C,..] among the parameters, and runs a pass. Maps are offset and mask, or both as one.
+// Checks parameters and runs a pass. Parameters begin with x, then offset and mask (`maps` = 2) or both as one map (1), then the weight;
+// `geometry` is the index of the geometry.
 template <typename Pass>
 int run(void **params, const int *ndims, int64_t **shapes, const char **dtypes, int maps, int geometry, Pass pass) {
   for (int i = 0; i < maps + 2; i++) {
@@ -195,7 +197,7 @@ bool is_bias(const int *ndims, int64_t **shapes, const char **dtypes) {
 
 }  // namespace
 
-// MindSpore's interface of a custom operator: inputs, then outputs; a result other than 0 becomes a RuntimeError.
+// ---- MindSpore's interface: inputs, then outputs; a return value other than 0 becomes a RuntimeError --------------------------------
 
 // x, offset, mask, weight, bias, geometry -> y
 extern "C" int DeformConv(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
@@ -210,7 +212,7 @@ extern "C" std::vector<int64_t> DeformConvInferShape(int *, int64_t **shapes, vo
   return {shapes[0][0], shapes[3][0], shapes[1][2], shapes[1][3]};
 }
 
-// x, offsets and masks as one map, weight, the inputs of an ending, geometry -> y
+// x, offsets and masks as one map, weight, the eight inputs of finish.h, geometry -> y
 extern "C" int DeformConvFinished(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
   if (count != 13) return kBadCount;
   if (!is_ending(params + 3, ndims + 3, shapes + 3, dtypes + 3, shapes[12])) return kBadShape;
@@ -225,7 +227,7 @@ extern "C" std::vector<int64_t> DeformConvFinishedInferShape(int *, int64_t **sh
   return {shapes[0][0], shapes[2][0], shapes[1][2], shapes[1][3]};
 }
 
-// x, offset, mask, weight, bias, geometry, and the output's gradient -> the gradients of x, offset, mask, weight, bias
+// x, offset, mask, weight, bias, geometry, dy -> gradients of x, offset, mask, weight, bias
 extern "C" int DeformConvGrad(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {
   if (count != 12) return kBadCount;
   if (!is_bias(ndims, shapes, dtypes)) return kBadShape;

@@ -2,11 +2,12 @@
 
     y(p) = sum over taps k of  w_k * mask_k(p) * x(p * stride - padding + dilation * k + offset_k(p))
 
-Positions are in pixels of the input map. Values between pixels are interpolated bilinearly, and everything outside the map is zero. A
-position therefore contributes only if it is above -1 and below the height (width).
+Positions are in pixels of the input map. Values between pixels are interpolated bilinearly; pixels outside of the map are zero. So a
+position contributes only if it is above -1 and below the height (width).
 
-Two implementations give the same results: ``native``, a C++ kernel for CPUs, compiled on first use, and ``portable``, MindSpore's own op
-    (slow on a CPU, but available on all devices). See :mod:`mindpoint.native.kernel` for the choice of ``auto``.
+There are two implementations, whose results differ only by rounding. ``native`` is a C++ kernel for CPUs, compiled on first use.
+``portable`` is MindSpore's own operator, which is slow on a CPU but available on all devices. :mod:`mindpoint.native.kernel` describes how
+``auto`` chooses.
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ def _kernel(implementation):
 
 @ops.constexpr
 def _finished_kernel(implementation, steps):
-    """Return the same for a convolution with its ending."""
+    """Return the kernel that includes the steps of :mod:`mindpoint.native.finish`, or None for the portable implementation."""
     return deform_conv_native.finished_kernel(steps) if choose(deform_conv_native.SOURCE, implementation) == "native" else None
 
 
 @ops.constexpr
 def _onnx_operator(weight, stride, padding, dilation, groups):
-    """Return the placeholder for a graph being exported to ONNX, where MindSpore's own op cannot be used; else None."""
+    """Return the placeholder if the graph is being exported to ONNX, which MindSpore's own operator does not support, else None."""
     export = exporting()
     if export is None or export.format != "onnx":
         return None
@@ -52,7 +53,11 @@ def _onnx_operator(weight, stride, padding, dilation, groups):
 
 @ops.constexpr
 def _pair(value, what, least):
-    """Return one number for both directions, or (vertical, horizontal), as a tuple."""
+    """Return a number, or a pair (vertical, horizontal), as a pair.
+
+    Raises:
+        MindpointError: not one or two whole numbers of at least ``least``.
+    """
     values = (value, value) if isinstance(value, int) else tuple(value)
     if len(values) != 2 or not all(isinstance(number, int) and number >= least for number in values):
         raise MindpointError(f"deformable convolution: {what} must be one or two whole numbers of at least {least}, got {value}")
@@ -92,13 +97,16 @@ def _starts(size, kernel, stride, padding, dilation, groups):
 
 
 def _unmoved_at_border(step, start):
-    """Remove the derivative of MindSpore's op at positions of exactly -1, where the contribution is zero. In a new network, every tap on
-    the padding has such a position."""
+    """Return the offsets, without gradient where the position is -1 or less.
+
+    MindSpore's operator returns a gradient at exactly -1, although such a position does not contribute. In a new network, whose offsets are
+    zero, taps on the first row or column of a padding of one pixel have this position.
+    """
     return ops.where(start + step <= -1, ops.stop_gradient(step), step)
 
 
 def _portable(x, offset, mask, weight, bias, stride, padding, dilation, groups):
-    """Run MindSpore's own op, which expects all x offsets, then all y offsets, then the masks."""
+    """Run MindSpore's own operator. It takes one map: all x offsets, then all y offsets, then the masks."""
     b, channels, h, w = offset.shape
     kernel = (weight.shape[2], weight.shape[3])
     steps = ops.reshape(offset, (b, channels // 2, 2, h, w))
@@ -134,13 +142,23 @@ def deform_conv2d(
     deformable_groups=1,
     implementation="auto",
 ):
-    """Compute a deformable convolution, in graphs and eagerly.
+    """Return a deformable convolution (B, O, Ho, Wo) of x, with x's type. Works in graph mode and in PyNative mode.
 
-    x: (B, I, H, W); offset: (B, 2*G*kh*kw, Ho, Wo) in input pixels, interleaved (dy_k, dx_k) with k = i*kw + j, one block for each of the G
-        deformable groups; mask: (B, G*kh*kw, Ho, Wo), factors (after the sigmoid); weight: (O, I, kh, kw);
-    bias: (O,) or None. stride, padding and dilation are numbers or (vertical, horizontal). Returns (B, O, Ho, Wo), of x's type.
-    Everything is computed in float32, and inputs of other types are cast, since float16 positions from 64 on are multiples of 1/16 pixel.
-    Raises MindpointError for shapes that do not fit and for an empty batch.
+    Everything is computed in float32, and inputs of other types are cast: from 64 on, float16 positions are multiples of 1/16 pixel.
+
+    Args:
+        x: (B, I, H, W).
+        offset: (B, 2*G*kh*kw, Ho, Wo), in input pixels. Each of the G deformable groups has a block of channels dy_0, dx_0, dy_1, dx_1,
+            ...; tap k = i*kw + j is in row i and column j of the kernel.
+        mask: (B, G*kh*kw, Ho, Wo), the factors of the taps, after the sigmoid.
+        weight: (O, I, kh, kw).
+        bias: (O,) or None.
+        stride, padding, dilation: a number, or (vertical, horizontal).
+        deformable_groups: G, a divisor of I.
+        implementation: ``auto``, ``native`` or ``portable``; see the module.
+
+    Raises:
+        MindpointError: shapes do not fit together, or x is empty.
     """
     stride, padding, dilation = _pair(stride, "stride", 1), _pair(padding, "padding", 0), _pair(dilation, "dilation", 1)
     if not functional.is_sequence_value_unknown(x.shape):  # the kernel checks dynamic shapes at run time
@@ -148,7 +166,7 @@ def deform_conv2d(
     operator, kernel = _onnx_operator(weight.shape, stride, padding, dilation, deformable_groups), _kernel(implementation)
     if bias is None:
         bias = ops.zeros((weight.shape[0],), ms.float32)
-    # only if needed: a cast without effect would hide the cell's name in profiles
+    # cast only if needed: a cast without effect would hide the cell's name in profiles
     if not _are_float32(x.dtype, offset.dtype, mask.dtype, weight.dtype, bias.dtype):
         inputs = functional.mixed_precision_cast(ms.float32, (x, offset, mask, weight, bias))
         return deform_conv2d(*inputs, stride, padding, dilation, deformable_groups, implementation).astype(x.dtype)
@@ -169,11 +187,19 @@ def finished(conv, x, norm, residual, relu):
 
 
 class DeformConv2d(nn.Cell):
-    """Deformable convolution that predicts its own offsets and masks.
+    """A deformable convolution that predicts its own offsets and masks.
 
-    (B, in_channels, H, W) float32 -> (B, out_channels, Ho, Wo). Parameters as in the official implementation: ``weight``, ``bias`` and the
-    convolution ``conv_offset_mask`` whose first two thirds of channels are offsets and whose last third, after a sigmoid, the masks. It
-    starts at zero: no offset, every mask 0.5. ``implementation``: see the module.
+    ``construct(x (B, in_channels, H, W)) -> (B, out_channels, Ho, Wo)``. Parameters are named as in the official implementation:
+    ``weight``, ``bias``, and those of the convolution ``conv_offset_mask``. The first two thirds of its output channels are the offsets;
+    the last third, after a sigmoid, are the masks. Its initial weights are zero, so that all offsets are 0 and all masks 0.5.
+
+    Args:
+        kernel_size, stride, padding, dilation: a number, or (vertical, horizontal).
+        deformable_groups: number of groups of input channels with offsets and masks of their own; a divisor of ``in_channels``.
+        implementation: ``auto``, ``native`` or ``portable``; see the module.
+
+    Raises:
+        MindpointError: an argument is invalid, or ``native`` cannot be used.
     """
 
     finished = staticmethod(finished)
@@ -232,6 +258,6 @@ class DeformConv2d(nn.Cell):
         )
 
     def multiply_adds(self, inputs: Tuple[Tuple[int, ...], ...], output: Tuple[int, ...]) -> int:
-        """Return the number of multiply-adds of both convolutions, given the shapes of input and output, without interpolation."""
+        """Return the number of multiply-adds of both convolutions for these shapes of inputs and output; interpolation is not counted."""
         taps = math.prod(self.weight.shape[1:])
         return output[0] * math.prod(output[2:]) * taps * (output[1] + self.conv_offset_mask.out_channels)

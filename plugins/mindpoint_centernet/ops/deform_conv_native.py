@@ -15,10 +15,13 @@ SOURCE = Path(__file__).with_name("deform_conv.cc")
 
 @functools.lru_cache(maxsize=None)
 def kernel() -> ops.Custom:
-    """Return the operator (x, offset, mask, weight, bias, geometry) -> y with its gradient.
+    """Return the operator ``(x, offset, mask, weight, bias, geometry) -> y``, with its gradient.
 
-    Everything is float32 except geometry: constant int64 (6,), stride, padding and dilation, each (vertical, horizontal). Shapes may be
-    dynamic. The gradient keeps only the inputs. Raises NativeBuildError if the source cannot be compiled.
+    The arrays are those of :func:`mindpoint_centernet.ops.deform_conv.deform_conv2d`, float32. geometry is constant, int64 (6,): stride,
+    padding and dilation, each (vertical, horizontal). Shapes may be dynamic. For the gradient, only the inputs are kept in memory.
+
+    Raises:
+        NativeBuildError: the source cannot be compiled.
     """
     tensors = [FLOAT] * 5 + [INTEGER]
     backward = operator(SOURCE, "DeformConvGrad", [*tensors, FLOAT], 5)
@@ -32,9 +35,12 @@ def kernel() -> ops.Custom:
 
 @functools.lru_cache(maxsize=None)
 def finished_kernel(steps: Tuple[bool, bool, bool]) -> ops.Custom:
-    """Return the operator (x, steered, weight, the inputs of :mod:`mindpoint.native.finish`, geometry) -> y with its gradient.
+    """Return the operator ``(x, steered, weight, *inputs of mindpoint.native.finish, geometry) -> y``, with its gradient.
 
-    steered: offsets, and masks before the sigmoid, as one map. steps: whether it normalises, adds a residual, applies ReLU.
+    ``steered`` is one map of the offsets, then the masks before the sigmoid: (B, 3*G*kh*kw, Ho, Wo).
+
+    Args:
+        steps: whether the operator normalises, adds a residual, applies a ReLU.
     """
     plain, backward = kernel(), kernel().bprop
 

@@ -1,4 +1,4 @@
-"""The deformable convolution in an ONNX graph: as ONNX's own operator, or as basic operators for runtimes that lack it."""
+"""The deformable convolution in an ONNX graph: ONNX's own operator, or basic operators for runtimes that lack it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ Pair = Tuple[int, int]
 
 @dataclass(frozen=True)
 class DeformConvNodes:
-    """Nodes for ``(x, offset, mask, weight, bias) -> y`` with the layouts of :func:`mindpoint_centernet.ops.deform_conv.deform_conv2d`.
+    """Adds the nodes of ``(x, offset, mask, weight, bias) -> y``, with the layouts of
+    :func:`mindpoint_centernet.ops.deform_conv.deform_conv2d`.
 
     Attributes:
         kernel, stride, padding, dilation: each (vertical, horizontal).
         channels: number of channels of the input.
-        groups: deformable groups, G.
+        groups: number of deformable groups, G.
     """
 
     kernel: Pair
@@ -32,7 +33,7 @@ class DeformConvNodes:
     groups: int
 
     def operator(self, export: Export) -> object:
-        """Return the operator that replaces the deformable convolution while a network is exported."""
+        """Return the placeholder for the deformable convolution while a network is exported."""
 
         def shape(x, offset, mask, weight, bias):
             return x[0], weight[0], offset[2], offset[3]
@@ -57,10 +58,9 @@ class DeformConvNodes:
         )
 
     def sampled(self, graph: "OnnxGraph", inputs: Sequence[str]) -> str:
-        """Add basic operators: bilinear samples of all taps side by side, gathered as rows of channels, then one matrix product per
-        group.
+        """Add basic operators: gather the four corners of each tap, interpolate them, and multiply the samples by the weights.
 
-        Symbols: B images, K taps, P output pixels, C channels of a group, O output channels.
+        Symbols: B images, G deformable groups, K taps, P output pixels, C channels of a group, O output channels.
         """
         x, offset, mask, weight, bias = inputs
         add, taps, channels = graph.add, self.kernel[0] * self.kernel[1], self.channels // self.groups
@@ -89,8 +89,10 @@ class DeformConvNodes:
         return add("Reshape", product, add("Concat", [0, 0], out, axis=0))
 
     def _rows(self, graph: "OnnxGraph", x: str) -> Tuple[str, str]:
-        """Return the input with a border of zeros (one before, two after) as rows of channels ``(B G pixels, C)``, and its size without the
-        border."""
+        """Return the input, padded with zeros, as rows of channels ``(B G pixels, C)``, and its height and width without the padding.
+
+        The padding is one pixel before and two after, in both directions.
+        """
         add = graph.add
         size = add("Slice", add("Shape", x), [2], [4])
         padded = add("Pad", x, [0, 0, 1, 1, 0, 0, 2, 2])
@@ -98,9 +100,10 @@ class DeformConvNodes:
         return add("Reshape", add("Transpose", planes, perm=[0, 2, 3, 1]), [-1, self.channels // self.groups]), size
 
     def _positions(self, graph: "OnnxGraph", steps: str, size: str, axis: int) -> Tuple[str, str]:
-        """Return, for each tap along one axis, the preceding row (column) in the padded map, int64, and the distance from it, 0..1.
+        """Return the positions of the taps along one axis, each split into two arrays ``(B G, K, Ho, Wo)``.
 
-        Both ``(B G, K, Ho, Wo)``. Positions outside are moved to the border, where everything is zero.
+        The first is the preceding row or column of the padded map, int64; the second is the distance from it, in 0..1. Positions outside of
+        the map are moved onto its padding, which is zero.
         """
         add = graph.add
         tap = np.divmod(np.arange(self.kernel[0] * self.kernel[1]), self.kernel[1])[axis]
@@ -128,7 +131,10 @@ class DeformConvNodes:
         return add("Reshape", add("Mul", add("Range", 0, count, 1), area), [-1, 1, 1])
 
     def _factor(self, graph: "OnnxGraph", factors: str, shares: Sequence[str], corner: Pair) -> str:
-        """Return the mask times the bilinear weight of this corner."""
+        """Return the mask times the bilinear weight of a corner, ``(B G, P, K)``.
+
+        ``corner``: for row and column, 0 for the preceding one, 1 for the next.
+        """
         for share, further in zip(shares, corner):
             factors = graph.add("Mul", factors, share if further else graph.add("Sub", 1.0, share))
         return factors

@@ -1,4 +1,4 @@
-// A deformable convolution's shapes, and its unfolded input, whose values are interpolated: see deform_conv.cc.
+// The shapes of a deformable convolution, and the unfolding of its input by bilinear interpolation; see deform_conv.cc.
 
 #ifndef MINDPOINT_DEFORM_SAMPLING_H_
 #define MINDPOINT_DEFORM_SAMPLING_H_
@@ -13,7 +13,7 @@
 
 namespace {
 
-constexpr Int kTileFloats = 128 * 1024;  // of one tile of columns: two of them fit the usual second-level cache
+constexpr Int kTileFloats = 128 * 1024;  // floats in a tile of columns; two tiles fit a usual second-level cache
 
 // ---- geometry -----------------------------------------------------------------------------------------------------------------------
 
@@ -21,15 +21,15 @@ struct Problem {
   Int batch, channels, height, width, outputs, kernel_h, kernel_w, out_h, out_w, groups;
   Int stride_h, stride_w, padding_h, padding_w, dilation_h, dilation_w;
   Int taps, positions, pixels;
-  Int group_channels, group_row;  // channels of a deformable group, and the same padded to whole vectors
-  Int pixel_row;                  // floats of one pixel: all groups
-  Int columns, padded_outputs;    // taps * pixel_row and outputs, in whole panels
-  Int tile, tiles;                // output positions worked on at a time
+  Int group_channels, group_row;  // channels of a deformable group, exact and padded to whole vectors
+  Int pixel_row;                  // floats of one pixel: groups * group_row
+  Int columns, padded_outputs;    // taps * pixel_row and outputs, padded to whole panels
+  Int tile, tiles;                // output positions in a tile, and number of tiles of an image
 };
 
 enum Failure { kOk = 0, kBadCount, kBadType, kBadShape, kEmpty, kNoMemory };
 
-// Shapes of x and weight, and of the maps offset (2 * G * K channels) and mask; geometry: stride, padding and dilation.
+// Reads the shapes of x, weight, offset [B,2*G*K,Ho,Wo] and mask [B,G*K,Ho,Wo]; g: stride, padding and dilation, vertical then horizontal.
 Failure read_problem(const int64_t *x, const int64_t *weight, const int64_t *offset, const int64_t *mask, const int64_t *g, Problem *out) {
   Problem p{};
   p.batch = x[0], p.channels = x[1], p.height = x[2], p.width = x[3];
@@ -63,14 +63,14 @@ Failure read_problem(const int64_t *x, const int64_t *weight, const int64_t *off
 
 // ---- layouts ------------------------------------------------------------------------------------------------------------------------
 
-// Where channel c of tap k stands in a row of columns.
+// Returns the index of channel c of tap k in a row of the columns.
 Int column_of(const Problem &p, Int k, Int c) {
   return k * p.pixel_row + c / p.group_channels * p.group_row + c % p.group_channels;
 }
 
-constexpr Int kBlock = 64;  // pixels that are transposed at a time
+constexpr Int kBlock = 64;  // pixels that are transposed together
 
-// One image [C,H*W] into [H*W,pixel_row]; called by all threads of a team.
+// Transposes an image [C,H*W] to [H*W,pixel_row]; called by all threads of a team.
 void pack_image(const Problem &p, const float *image, float *packed) {
 #pragma omp for schedule(static)
   for (Int first = 0; first < p.pixels; first += kBlock) {
@@ -85,17 +85,17 @@ void pack_image(const Problem &p, const float *image, float *packed) {
 
 // ---- sampling -----------------------------------------------------------------------------------------------------------------------
 
-// A tap's place in the packed image: its four corners (top left, top right, bottom left, bottom right), each moved into the map where it
-// lies outside, and whether it counts.
+// A sampled position, with its four corners: top left, top right, bottom left, bottom right.
 struct Sample {
-  Int corner[4];
-  float valid[4];
-  float down, right;  // fractions, from the top left corner
+  Int corner[4];      // indices in the packed image; corners outside of the map are moved into it
+  float valid[4];     // 1 for corners inside of the map, else 0
+  float down, right;  // distances from the top left corner, 0..1
   float mask;
-  bool inside;
+  bool inside;  // the position contributes; if not, the other values are undefined
 };
 
-// offset: of an image; mask: of positions from `first` on, channels `mask_row` apart.
+// Computes the samples of positions first..last-1. `offset` belongs to the whole image. `mask` begins at position `first`; its channels are
+// `mask_row` floats apart.
 void locate(const Problem &p, const float *offset, const float *mask, Int mask_row, Int first, Int last, Sample *samples) {
   for (Int q = first; q < last; q++) {
     const float base_y = q / p.out_w * p.stride_h - p.padding_h, base_x = q % p.out_w * p.stride_w - p.padding_w;
@@ -128,7 +128,7 @@ void bilinear_weights(const Sample &s, float *w) {
   w[2] = s.down * (1 - s.right) * s.valid[2], w[3] = s.down * s.right * s.valid[3];
 }
 
-// columns[q][tap][group][channel] = mask * interpolated value
+// Computes columns[position][tap][group][channel] = mask * interpolated value.
 void unfold(const Problem &p, const float *packed, Int count, const Sample *samples, float *columns) {
   const Int used = p.taps * p.pixel_row;
   for (Int q = 0; q < count; q++) {
@@ -151,7 +151,7 @@ void unfold(const Problem &p, const float *packed, Int count, const Sample *samp
   }
 }
 
-// The transpose of unfold for the image, and the derivatives by offset and mask, from the columns' gradient.
+// Computes gradients from the columns' gradient: adds the image's, by the transpose of unfold, and writes those of offset and mask.
 void fold_gradient(const Problem &p, const float *packed, Int first, Int last, const Sample *samples, const float *columns,
                    float *image_gradient, float *offset_gradient, float *mask_gradient) {
   for (Int q = first; q < last; q++) {

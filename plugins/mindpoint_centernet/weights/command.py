@@ -83,7 +83,7 @@ def _add_conversions(actions: argparse._SubParsersAction) -> None:
 def _add(
     actions: argparse._SubParsersAction, name: str, text: str, more: str = "", examples: Sequence[str] = ()
 ) -> argparse.ArgumentParser:
-    """Add an action. Its description is its help text as a sentence, followed by ``more``."""
+    """Add an action. Its description is ``text``, its help, written as a sentence, and then ``more``."""
     return actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}. {more}".rstrip(), examples=examples)
 
 

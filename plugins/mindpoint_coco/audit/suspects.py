@@ -169,8 +169,7 @@ def _with(record: dict, values: np.ndarray, joints: Sequence[int]) -> List[float
 
 
 def _classes(images: Sequence[Compared]) -> Iterator[Suspect]:
-    """Yield objects that the model assigns to another class. The rarer mistakes of the model are at the detection's score, the higher the
-    surprise."""
+    """Yield objects that the model assigns to another class. The surprise is high if the model rarely errs at the detection's score."""
     doubted = [(one, own) for one in images for own in range(len(one.truth)) if one.score(one.rival[own]) > one.score(one.partner[own])]
     scores = [one.score(one.rival[own]) for one, own in doubted]
     for (one, own), surprise in zip(doubted, disagreement(scores, _agreeing(images))):
@@ -179,8 +178,7 @@ def _classes(images: Sequence[Compared]) -> Iterator[Suspect]:
 
 
 def _missing(images: Sequence[Compared]) -> Iterator[Suspect]:
-    """Yield detections without an annotation in their place. The rarer mistakes of the model are at the detection's score, the higher the
-    surprise."""
+    """Yield detections without an annotation in their place. The surprise is high if the model rarely errs at the detection's score."""
     spare = [(one, one.found[row]) for one in images for row in one.spare]
     for (one, record), surprise in zip(spare, disagreement([record["score"] for _, record in spare], _agreeing(images))):
         values = annotation_values(record, one.image)

@@ -20,8 +20,9 @@ Pictures = Dict[str, np.ndarray]
 
 
 def annotated(sample: Sample, visualizer: Visualizer) -> Pictures:
-    """Return the image and its mirrored copy with the annotations in them, by caption. In both, the first point of each swapped
-    pair is orange.
+    """Draw the annotations into the image and into its mirrored copy; return both pictures by caption.
+
+    If the objects have points, the first of each swapped pair is orange in both pictures, the second blue.
 
     Args:
         sample: the sample as the data set returns it.

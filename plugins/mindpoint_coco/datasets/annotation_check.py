@@ -40,9 +40,9 @@ def annotation_problems(
     """Yield the problems of a record.
 
     Args:
-        position: position in the list, which names a record without an id.
+        position: position in the list; messages use it for a record without an id.
         images, categories: records by id.
-        moved: ids of images and categories that get replaced, also in their annotations.
+        moved: unusual ids of images and categories; the repair replaces them, also in annotations.
     """
     image_id, category = record.get("image_id"), record.get("category_id")
     image = owner_of(record, "image_id", images)

@@ -120,7 +120,7 @@ class CocoDataset(Dataset):
 
     @property
     def name(self) -> str:
-        """Return the annotation file's name, see :func:`short_name`: ``val2017``, ``test-dev2017``."""
+        """Return the short name of the annotation file, such as ``val2017`` or ``test-dev2017``; see :func:`short_name`."""
         return short_name(self.annotations)
 
     def __str__(self) -> str:

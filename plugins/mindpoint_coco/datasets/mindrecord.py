@@ -192,7 +192,8 @@ class MindRecordDataset(Dataset):
         rows = [(shard.rows["position"][row], shard, row) for shard in self._shards for row in range(len(shard))]
         rows.sort(key=lambda entry: entry[0])
         if [entry[0] for entry in rows] != list(range(self.manifest["images"])):
-            raise DataError(f"{self.folder}: {MANIFEST} lists {self.manifest['images']} images, but the index files {len(rows)}; {ADVICE}")
+            listed = self.manifest["images"]
+            raise DataError(f"{self.folder}: {MANIFEST} lists {listed} images, but the index files list {len(rows)}; {ADVICE}")
         return [entry[1:] for entry in rows]
 
     def _check_index(self, shard: Shard) -> None:

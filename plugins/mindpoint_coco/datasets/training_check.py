@@ -23,11 +23,13 @@ def check_boxes(source: str, boxes: np.ndarray, sizes: np.ndarray, crowd: np.nda
 
     Args:
         source: name of the data in messages.
-        boxes: ``(N, 4)`` float64: left, top, width, height. sizes: ``(N, 2)``: width and height of each one's image.
-        crowd: ``(N,)``; crowds are not learnt from. ids: ids of the annotations.
+        boxes: ``(N, 4)`` float64: left, top, width, height.
+        sizes: ``(N, 2)``: width and height of each object's image.
+        crowd: ``(N,)``, True for crowds, which are not used for training.
+        ids: ids of the annotations.
 
     Raises:
-        DataError: no object is left; the message says why.
+        DataError: no usable object is left; the message says why.
     """
     kinds = {kind: found & ~crowd for kind, found in box_kinds(boxes, sizes).items()}
     total, useless = int((~crowd).sum()), np.zeros(len(boxes), bool)

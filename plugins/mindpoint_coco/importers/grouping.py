@@ -1,4 +1,4 @@
-"""The assignment of points to objects, for formats without it."""
+"""Assign points to objects, for formats that do not."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Array(NamedTuple):
         if self.kind == _TEXT:
             return np.array([float(self.text())]) if math.prod(self.shape) else np.zeros(0)
         if self.kind not in _NUMBERS:
-            raise ValueError("an array that should contain numbers contains something else")
+            raise ValueError("expected an array of numbers, but found another type")
         kind, content = next(self.parts)
         values = np.frombuffer(content, self.order + _TYPES[kind])
         if values.size > _MOST_NUMBERS:
@@ -59,7 +59,7 @@ class Array(NamedTuple):
     def text(self) -> str:
         """Return the text. Raises ValueError for other arrays."""
         if self.kind != _TEXT:
-            raise ValueError("an array that should be a text contains something else")
+            raise ValueError("expected a text, but found another type")
         kind, content = next(self.parts)
         end = "le" if self.order == "<" else "be"
         return bytes(content).decode({4: f"utf-16-{end}", 17: f"utf-16-{end}", 18: f"utf-32-{end}"}.get(kind, "utf-8"))
@@ -71,7 +71,7 @@ class Array(NamedTuple):
         if not count:
             return
         if self.kind != _STRUCT:
-            raise ValueError("an array that should be a struct contains something else")
+            raise ValueError("expected a struct, but found another type")
         (_, length), (_, names) = next(self.parts), next(self.parts)
         (size,) = struct.unpack_from(f"{self.order}i", length)
         if size < 1 or not 0 < len(names) <= size * _MOST_FIELDS:

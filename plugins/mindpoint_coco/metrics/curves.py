@@ -25,7 +25,7 @@ def over_recall(kind: str, curves: Curves) -> Chart:
 
 
 def line(name: str, curves: Curves, at: Optional[float]) -> Line:
-    """Return the curve of precision over recall at one similarity, or the mean of all."""
+    """Return the curve of precision over recall at the threshold ``at``, or if it is None, the mean of the curves of all thresholds."""
     return Line(name.replace("nan", "n/a"), curves.recall_levels.tolist(), curves.over_recall(at).tolist())
 
 

@@ -118,6 +118,6 @@ def _named(names: Sequence[str], wanted: Sequence[str]) -> Optional[int]:
 
 
 def _end(points: np.ndarray, joints: Sequence[int]) -> np.ndarray:
-    """Return the mean ``(M, 2)`` of joints; NaN where one is not labelled."""
+    """Return the mean position ``(M, 2)`` of some joints of each object; NaN if any of them is not labelled."""
     chosen = points[:, joints]
     return np.where(chosen[..., 2:] > 0, chosen[..., :2], np.nan).mean(axis=1)
