@@ -131,7 +131,7 @@ def test_a_killed_process_ends_the_training_and_a_resumed_one_is_the_uninterrupt
     assert checkpoint.load(whole / "run" / "own.ckpt").info["step"] == 10
     assert checkpoint.load(whole / "run" / "last.ckpt").info["state"]["hooks"]["everywhere"] == {"rank": 0}
     assert everywhere(whole) == [{"checkpoints": True, "before": None}, {"checkpoints": False, "before": None}]
-    code, out, err = train(killed, *changes, "+hooks.digest={type: 'toy:Digest', kill_at: 8}")
+    code, out, err = train(killed, *changes, "+hooks.digest={type: 'toy:Digest', at: 8}")
     assert code == 128 + 9
     assert err.startswith("mindpoint: error:\nrank 1 was killed by SIGKILL") and "its last activity: hook digest, after_step" in err
     code, out, err = train(killed, *changes, DIGEST, resume=True)
@@ -144,6 +144,34 @@ def test_a_killed_process_ends_the_training_and_a_resumed_one_is_the_uninterrupt
 
 def everywhere(folder):
     return [json.loads((folder / "run" / f"everywhere-{rank}").read_text()) for rank in range(2)]
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_process_ends_all_after_the_same_step_and_a_resumed_training_is_the_uninterrupted_one(two, tmp_path):
+    code, out, err = train(tmp_path, *SAME, "+hooks.digest={type: 'toy:Digest', at: 6, number: SIGTERM}")
+    assert code == 128 + 15, out + err
+    run = tmp_path / "run"
+    assert (run / "digest-0").read_text() == (run / "digest-1").read_text() != (two[0] / "run" / "digest-0").read_text()
+    assert checkpoint.load(run / "last.ckpt").info["step"] in (6, 7)
+    code, out, err = train(tmp_path, *SAME, DIGEST, resume=True)
+    assert code == 0, out + err
+    for rank in range(2):
+        assert (run / f"digest-{rank}").read_text() == (two[0] / "run" / f"digest-{rank}").read_text()
+
+
+@pytest.mark.slow
+def test_one_exchange_of_numbers_in_each_step_and_all_heed_a_hook_of_the_first_process(tmp_path):
+    """With a loss that counts objects, and hooks of the first process before and after those of all."""
+    hooks = ("+hooks.exchanges={type: 'toy:Exchanges'}", "+hooks.stop={type: 'toy:Stop', after: 8}", DIGEST)
+    code, out, err = train(tmp_path, "model.losses.spot.type='toy:CountedLoss'", "train.epochs=2", *hooks)
+    assert code == 0, out + err
+    run = tmp_path / "run"
+    assert checkpoint.load(run / "last.ckpt").info["step"] == 8
+    assert (run / "digest-0").read_text() == (run / "digest-1").read_text()
+    for rank in range(2):
+        after = json.loads((run / f"exchanges-{rank}").read_text())
+        assert len(after) == 8
+        assert set(np.diff(after[:5]).tolist() + np.diff(after[5:]).tolist()) == {1}, after
 
 
 @pytest.mark.slow

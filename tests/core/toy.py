@@ -21,7 +21,7 @@ from mindpoint.contracts.records import to_coco
 from mindpoint.contracts.visualizer import Visualizer
 from mindpoint.errors import DataError
 from mindpoint.runtime import distributed
-from mindspore import nn
+from mindspore import mint, nn, ops
 
 CELL, SIDE = 4, 16
 
@@ -54,6 +54,19 @@ class SpotLoss(Loss):
     def construct(self, outputs, targets):
         value = ((outputs["spot"] - targets["spot"]) ** 2).mean()
         return 2.0 * value, {"spot_loss": value}
+
+
+class CountedLoss(SpotLoss):
+    """The same, divided by the number of spots."""
+
+    normalizers = ("spots",)
+
+    def count_normalizers(self, targets):
+        return {"spots": targets["spot"].sum()}
+
+    def construct(self, outputs, targets, numbers):
+        value = self.num_shards * ((outputs["spot"] - targets["spot"]) ** 2).sum() / numbers["spots"]
+        return value, {"spot_loss": value}
 
 
 class Spots(Dataset):
@@ -188,21 +201,56 @@ for _name in POINTS:
 
 
 class Digest(Hook):
-    """Writes ``digest-RANK``, a hash of all weights and the optimizer's state; at step ``kill_at`` the process of rank 1 kills itself."""
+    """Writes ``digest-RANK``, a hash of all weights and the optimizer's state; after step ``at`` rank 1 sends itself a signal."""
 
     all_ranks = True
 
-    def __init__(self, kill_at: Optional[int] = None):
-        self.kill_at = kill_at
+    def __init__(self, at: Optional[int] = None, number: str = "SIGKILL"):
+        self.at, self.number = at, signal.Signals[number]
 
     def after_step(self, trainer):
-        if trainer.step == self.kill_at and distributed.rank() == 1:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if trainer.step == self.at and distributed.rank() == 1:
+            os.kill(os.getpid(), self.number)
 
     def after_train(self, trainer):
         parameters = sorted(trainer.network_step.parameters_dict().items())
         whole = b"".join(value.asnumpy().tobytes() for _, value in parameters)
         (trainer.run_dir / f"digest-{distributed.rank()}").write_text(hashlib.sha256(whole).hexdigest())
+
+
+class Exchanges(Hook):
+    """Writes ``exchanges-RANK``: for each step, how often this process has exchanged values outside of the graph since ``before_train``."""
+
+    all_ranks = True
+
+    def before_train(self, trainer):
+        self.total, self.after = 0, []
+        ops.AllReduce.__call__ = self._counted(ops.AllReduce.__call__)
+        mint.distributed.all_gather_object = self._counted(mint.distributed.all_gather_object)
+
+    def _counted(self, exchange):
+        def call(*arguments):
+            self.total += 1
+            return exchange(*arguments)
+
+        return call
+
+    def after_step(self, trainer):
+        self.after.append(self.total)
+
+    def after_train(self, trainer):
+        (trainer.run_dir / f"exchanges-{distributed.rank()}").write_text(json.dumps(self.after))
+
+
+class Stop(Hook):
+    """Called in the first process only; ends the training after a step."""
+
+    def __init__(self, after: int):
+        self.after = after
+
+    def after_step(self, trainer):
+        if trainer.step == self.after:
+            trainer.stop_reason = "as asked"
 
 
 class Everywhere(Hook):

@@ -93,6 +93,10 @@ def batch(empty=False):
     }
 
 
+def run(step, arrays, rate):
+    return step.run(arrays, rate, distributed.sum_of(step.count(arrays)))
+
+
 def trained(variant, accumulate=1, empty=False):
     """Losses of one step on this process's images, and the weights after it."""
     loss = MultiPoseLoss(maps=list(MAPS), **VARIANTS[variant])
@@ -101,7 +105,7 @@ def trained(variant, accumulate=1, empty=False):
     step = TrainStep(network, {"pose": loss}, optimizer, loss.needs_targets, accumulate=accumulate).set_train()
     images = 4 // distributed.size()
     own = slice(distributed.rank() * images, (distributed.rank() + 1) * images)
-    values, updated = step.run({name: array[own] for name, array in batch(empty).items()}, 1.0)
+    values, updated = run(step, {name: array[own] for name, array in batch(empty).items()}, 1.0)
     assert updated
     return values, {p.name: p.asnumpy().tolist() for p in network.get_parameters()}
 
@@ -120,8 +124,8 @@ def test_losses_of_images_are_those_of_batches_of_one_and_change_no_update():
     for step in (plain, by_image, in_parts):
         loss.num_shards = step.num_shards
         if step is plain:
-            single = [step.run({name: array[image : image + 1] for name, array in arrays.items()}, 1e-12)[0]["loss"] for image in range(4)]
-        values, _ = step.run(arrays, 1e-12)
+            single = [run(step, {name: array[image : image + 1] for name, array in arrays.items()}, 1e-12)[0]["loss"] for image in range(4)]
+        values, _ = run(step, arrays, 1e-12)
         if step is not plain:
             np.testing.assert_allclose(step.image_losses, single, rtol=1e-4)
         assert values["loss"] > 0
@@ -130,7 +134,7 @@ def test_losses_of_images_are_those_of_batches_of_one_and_change_no_update():
         loss.num_shards = 1
         for parameter in network.get_parameters():
             parameter.set_data(ms.Tensor(start[parameter.name]))
-        step.run(arrays, 1.0)
+        run(step, arrays, 1.0)
         after.append({p.name: p.asnumpy().copy() for p in network.get_parameters()})
     for name in start:
         np.testing.assert_array_equal(after[0][name], after[1][name])

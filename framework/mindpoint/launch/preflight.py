@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 from statistics import median
+from typing import Sequence
 
 import numpy as np
 
@@ -17,18 +18,19 @@ NUMBERS = (1, 1_000_000, 20_000_000)  # float32 values; the last is the size of 
 REPEATS = 5
 
 
-def measure(result: Path) -> int:
+def measure(result: Path, counts: Sequence[int] = NUMBERS) -> int:
     """Join the other processes and sum arrays of several sizes over all ranks; the first rank writes the durations.
 
     Args:
         result: JSON file with ``joined``, the seconds until all had joined, and ``sums``, pairs of a number of float32 values and the
             seconds for their sum.
+        counts: numbers of float32 values to sum.
     """
     started = time.perf_counter()
     distributed.init()
     distributed.gather(None)
     joined = time.perf_counter() - started
-    sums = [(count, _seconds(count)) for count in NUMBERS]
+    sums = [(count, _seconds(count)) for count in counts]
     if distributed.is_writer():
         result.write_text(json.dumps({"joined": joined, "sums": sums}))
     return 0
@@ -50,4 +52,4 @@ def _seconds(count: int) -> float:
 
 
 if __name__ == "__main__":
-    process.run(lambda: measure(Path(sys.argv[1])))
+    process.run(lambda: measure(Path(sys.argv[1]), [int(count) for count in sys.argv[2:]] or NUMBERS))

@@ -38,14 +38,14 @@ class _Means(nn.Cell):
 
 
 class MeanOfGradients(nn.Cell):
-    """Averages the gradients of ``parameters``, a tuple in the same order, over all processes."""
+    """Averages the gradients of ``parameters`` and then ``scalars`` numbers, a tuple in this order, over all processes."""
 
-    def __init__(self, parameters: Sequence[Parameter]):
+    def __init__(self, parameters: Sequence[Parameter], scalars: int = 0):
         super().__init__(auto_prefix=False)
-        self.means = _Means([p.shape for p in parameters]) if distributed.size() > 1 else None
+        self.means = _Means([p.shape for p in parameters] + [()] * scalars) if distributed.size() > 1 else None
 
-    def construct(self, gradients):
-        return gradients if self.means is None else self.means(gradients)
+    def construct(self, values):
+        return values if self.means is None else self.means(values)
 
 
 class MeanOfParameters(nn.Cell):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Optional, Tuple
+from typing import List, Optional, Sequence, Tuple
+
+import numpy as np
 
 from mindpoint.config import Config
 from mindpoint.runtime import distributed
@@ -23,6 +25,12 @@ def check_same_start(config: Config, images: int, step: TrainStep) -> None:
     distributed.check_same("configuration", config.to_yaml())
     distributed.check_same("number of training images", images)
     distributed.check_same("initial weights and state of the optimizer", digest.hexdigest())
+
+
+def agree_before_step(counts: np.ndarray, flags: Sequence[bool]) -> Tuple[np.ndarray, List[bool]]:
+    """Return the sums of float32 counts over all processes, ``(K,)``, and for each flag whether any process has set it, in one exchange."""
+    sums = distributed.sum_of(np.concatenate([counts, np.array(flags, np.float32)]))
+    return sums[: len(counts)], [bool(number) for number in sums[len(counts) :]]
 
 
 def agree_on_end(stop_reason: Optional[str], signal: Optional[int]) -> Tuple[Optional[str], Optional[int]]:

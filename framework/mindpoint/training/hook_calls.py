@@ -12,6 +12,7 @@ from mindpoint.errors import PartError
 from mindpoint.runtime import activity
 
 log = logging.getLogger("mindpoint")
+_IN_STEPS = ("before_step", "after_step")  # the processes agree before the next step anyway
 
 
 class HookCalls:
@@ -39,7 +40,7 @@ class HookCalls:
                 if not acts_at(hook, point):
                     continue
                 shared = self._shared(hook, point)
-                if shared and undecided:
+                if shared and undecided and point not in _IN_STEPS:
                     self.agree()
                     undecided = False
                 undecided |= not shared and point not in WRITER_POINTS

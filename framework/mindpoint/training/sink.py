@@ -81,7 +81,7 @@ class Sunk:
     def run(self) -> Tuple[Dict[str, float], bool]:
         """Run ``size`` steps; return the result of :meth:`TrainStep.run` for the last one."""
         values, finite = self.run_many()
-        return dict(zip(("loss", *self.step.terms), (float(value.asnumpy()) for value in values))), bool(finite)
+        return self.step.named(values), bool(finite)
 
 
 class _Rows:

@@ -133,10 +133,12 @@ class TrainStep(nn.Cell):
         self.statistics = ParameterTuple(p for p in network.get_parameters() if not p.requires_grad)
         self.kept_statistics = self.statistics.clone("kept")
         if accumulate > 1:
-            self.accumulators = optimizer.parameters.clone("sum", init="zeros")
+            sums = [Parameter(Tensor(0, ms.float32), name=f"sum.{name}", requires_grad=False) for name in ("loss", *self.terms)]
+            self.accumulators = ParameterTuple([*optimizer.parameters.clone("sum", init="zeros"), *sums])
             self.weight = Tensor(1 / accumulate, ms.float32)
         self._add_scaler(loss_scale)
-        self.mean_gradients = collectives.MeanOfGradients(optimizer.parameters)
+        self.num_gradients, self.num_losses = len(optimizer.parameters), 1 + len(self.terms)
+        self.mean_gradients = collectives.MeanOfGradients(optimizer.parameters, self.num_losses)
         self.all_finite = AllFinite(optimizer.parameters)
         self.mean_statistics = collectives.MeanOfParameters(_moving_statistics(network))
         self.ema = ema
@@ -215,23 +217,28 @@ class TrainStep(nn.Cell):
     def construct(self, image, learning_rate, last, *values):
         """Process one part of a batch; ``last`` (bool) tells that the update follows.
 
-        Returns ``(total, *terms)``, then with ``losses_alone`` the losses of images, and ``finite``: False if the update was skipped
-        because a gradient was not finite.
+        Returns ``(total, *terms)``, with ``last`` averaged over all parts and processes, then with ``losses_alone`` the losses of images;
+        and ``finite``: False if the update was skipped because a gradient was not finite.
         """
         (_, values), gradients = self.value_and_grad(image, *values)
+        losses, by_image = values[: self.num_losses], values[self.num_losses :]
         if self.accumulate == 1:
-            return values, self.update(gradients, learning_rate)
-        self.map(_add, self.accumulators, gradients)
+            losses, finite = self.update(gradients, losses, learning_rate)
+            return losses + by_image, finite
+        self.map(_add, self.accumulators, gradients + losses)
         finite = Tensor(True)
         if last:
-            finite = self.update(self.map(ops.partial(_scale, self.weight), self.accumulators), learning_rate)
+            means = self.map(ops.partial(_scale, self.weight), self.accumulators)
+            losses, finite = self.update(means[: self.num_gradients], means[self.num_gradients :], learning_rate)
             self.map(_clear, self.accumulators)
-        return values, finite
+        return losses + by_image, finite
 
-    def update(self, gradients, learning_rate):
+    def update(self, gradients, losses, learning_rate):
+        """Average gradients and losses over all processes in one exchange, and update; return the losses, and whether it updated."""
         if self.scaler is not None:
             gradients = self.scaler.unscale(gradients)
-        gradients = self.mean_gradients(gradients)
+        means = self.mean_gradients(gradients + losses)
+        gradients, losses = means[: self.num_gradients], means[self.num_gradients :]
         self.mean_statistics()
         finite = self.all_finite(gradients)
         if finite:
@@ -247,7 +254,7 @@ class TrainStep(nn.Cell):
             self.map(_copy, self.statistics, self.kept_statistics)
         if self.dynamic:
             self.scaler.adjust(finite)
-        return finite
+        return losses, finite
 
     def update_ema(self):
         """Update the exponential moving averages."""
@@ -255,28 +262,45 @@ class TrainStep(nn.Cell):
         self.map(ops.partial(_average, decay), self.averages, self.averaged)
         ops.assign_add(self.updates, Tensor(1, ms.float32))
 
-    def run(self, batch: Mapping[str, np.ndarray], learning_rate: float) -> Tuple[Dict[str, float], bool]:
+    def count(self, batch: Optional[Mapping[str, np.ndarray]]) -> np.ndarray:
+        """Return the ``normalizers`` of all losses, summed over the parts of a batch, ``(K,)`` float32; zeros without a batch. ``K`` is 0
+        if the graph counts them itself, because it sees the whole batch."""
+        if self.normalizers is None or self.num_shards == 1:
+            return np.zeros(0, np.float32)
+        counts = np.zeros(sum(len(loss.normalizers) for loss in self.losses.values()), np.float32)
+        for part in () if batch is None else self._parts(batch, self.target_names):
+            counts += self.normalizers(*part).asnumpy()
+        return counts
+
+    def run(
+        self, batch: Mapping[str, np.ndarray], learning_rate: float, counts: Optional[np.ndarray] = None
+    ) -> Tuple[Dict[str, float], bool]:
         """Run one step on a batch: arrays by name.
+
+        Args:
+            counts: the sums over all processes of :meth:`count`; not needed if those are empty.
 
         Returns:
             ``loss`` (weighted total) and every term, averaged over the parts of the batch and all processes; and whether the update was
             applied.
         """
-        inputs = [np.split(batch[name], self.accumulate) for name in ("image", *self.input_names, *self.target_names)]
-        parts = [tuple(map(Tensor, part)) for part in zip(*inputs)]
-        numbers = ()
-        if self.normalizers is not None and self.num_shards > 1:
-            counted = [self.normalizers(*part[1 + len(self.input_names) :]).asnumpy() for part in parts]
-            numbers = (Tensor(distributed.sum_of(np.sum(counted, axis=0))),)
+        numbers = () if counts is None or not len(counts) else (Tensor(counts),)
         rate = Tensor(np.float32(learning_rate))
-        rows, by_image = [], []
-        for number, (image, *rest) in enumerate(parts):
+        by_image = []
+        for number, (image, *rest) in enumerate(self._parts(batch, ("image", *self.input_names, *self.target_names))):
             values, finite = self(image, rate, Tensor(number == self.accumulate - 1), *rest, *numbers)
-            rows.append([float(value.asnumpy()) for value in values[: 1 + len(self.terms)]])
-            by_image += [value.asnumpy() for value in values[1 + len(self.terms) :]]
+            by_image += [value.asnumpy() for value in values[self.num_losses :]]
         if self.by_image:
             self.image_losses = np.concatenate(by_image)
-        return dict(zip(("loss", *self.terms), distributed.mean(np.mean(rows, axis=0)))), bool(finite)
+        return self.named(values), bool(finite)
+
+    def _parts(self, batch: Mapping[str, np.ndarray], names: Sequence[str]) -> Iterator[Tuple[Tensor, ...]]:
+        for part in zip(*(np.split(batch[name], self.accumulate) for name in names)):
+            yield tuple(map(Tensor, part))
+
+    def named(self, values: Sequence[Tensor]) -> Dict[str, float]:
+        """Return the losses at the beginning of ``values``, a result of the graph, as numbers by name."""
+        return dict(zip(("loss", *self.terms), (float(value.asnumpy()) for value in values)))
 
     @staticmethod
     def is_state(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 import signal
@@ -19,6 +20,7 @@ from mindpoint.contracts.image import Sample, View
 from mindpoint.contracts.instances import Detections
 from mindpoint.contracts.metric import Metric
 from mindpoint.data.loader import Loader
+from mindpoint.data.workers import Arrays
 from mindpoint.errors import ConfigError, DataError, Interrupted
 from mindpoint.inference.detector import Detector
 from mindpoint.inference.evaluation import Evaluation, evaluate
@@ -29,7 +31,7 @@ from mindpoint.runtime import activity, distributed
 from mindpoint.runtime.progress import track
 from mindpoint.runtime.signals import Signals
 from mindpoint.runtime.versions import versions
-from mindpoint.training.agreement import agree_on_end, check_same_start
+from mindpoint.training.agreement import agree_before_step, agree_on_end, check_same_start
 from mindpoint.training.hook_calls import HookCalls
 from mindpoint.training.sink import Sunk
 from mindpoint.training.skipped import SkippedSteps
@@ -47,10 +49,10 @@ class Trainer:
         for each epoch:
             before_epoch
             for each batch:
+                                        # a received signal ends the training here, or in an evaluation
                 before_step
                 one step: forward, gradients, update
                 after_step
-                                        # a received signal ends the training here, or in an evaluation
             after_epoch                 # hooks may call trainer.evaluate() and trainer.save()
         on_exception                    # only if something was raised
         after_train                     # always
@@ -59,7 +61,8 @@ class Trainer:
         save():     on_checkpoint, then the file is written; both in the first process alone
 
     Several processes (:mod:`mindpoint.runtime.distributed`) each run the loop on their part of every batch; hooks are called in the first
-    process, those with ``all_ranks`` in every process.
+    process, those with ``all_ranks`` in every process. They exchange a few numbers before each step, to use the same divisors of losses and
+    to end after the same step; the losses travel with the gradients.
 
     A resumed training (:mod:`mindpoint.training.resume`) begins with ``before_train`` and the ``before_epoch`` of the interrupted epoch.
 
@@ -70,6 +73,7 @@ class Trainer:
         name: name of the configuration.
         network_step: the training step, which holds network and optimizer.
         loader, schedule: the batches, and the factor of the learning rate by step.
+        counts: divisors of the losses of the current step, see :meth:`TrainStep.count`.
         detector, metric: find objects in an evaluation, and measure their quality.
         skipped: counter of steps skipped because a gradient was not finite.
         signals: signals that the process has received.
@@ -104,7 +108,8 @@ class Trainer:
         self.sunk = None if settings.sink is None else Sunk(network_step, loader, self._rate, settings.sink, self.total_steps)
         self.epoch = self.closed_epochs = self.step = 0
         self.learning_rate = self.data_seconds = self.step_seconds = 0.0
-        self.batch: Dict[str, np.ndarray] = {}
+        self.batch: Arrays = {}
+        self.counts = np.zeros(0, np.float32)
         self.losses: Dict[str, float] = {}
         self.incidents: List[Dict[str, object]] = []
         self.metrics: Dict[str, float] = {}
@@ -167,29 +172,38 @@ class Trainer:
     def _run_epoch(self, batches) -> None:
         self.network_step.set_train()
         self._hook_calls.call("before_epoch")
-        started = self._waiting()
-        for batch in () if self.ended else batches:
-            self.batch = batch
-            self.data_seconds = time.perf_counter() - started
-            if self.sunk is None:
-                self._exchange_unreadable()
+        while self._fetch(batches):
             self._hook_calls.call("before_step")
             self._run_step()
             self._hook_calls.call("after_step")
             self._heed_skipped()
-            self._heed_signals()
-            if self.ended:
-                break
-            started = self._waiting()
         self.epoch += 1
         self._hook_calls.call("after_epoch")
         self.closed_epochs = self.epoch
         self._heed_signals()
 
-    def _waiting(self) -> float:
-        """Announce that the training waits for the next batch; return the start time."""
+    def _fetch(self, batches: Iterator[Arrays]) -> bool:
+        """Fetch the next batch and agree with the other processes on its step; return False at the end of the epoch or the training.
+
+        A process that wants to end does not wait for a batch; the others learn of it before they use theirs.
+        """
         activity.announce(f"waiting for the batch of step {self.step + 1}")
-        return time.perf_counter()
+        started = time.perf_counter()
+        ending = self.ended or self.signals.received is not None
+        batch = None if ending else next(batches, None)
+        fetched = time.perf_counter()
+        activity.announce(f"agreeing on step {self.step + 1}")
+        left_out = self.sunk is None and batch is not None and bool(self.loader.left_out)
+        self.counts, (ending, left_out) = agree_before_step(self.network_step.count(batch), (ending, left_out))
+        if ending:
+            self._heed_signals()
+        if ending or batch is None:
+            return False
+        self.batch, self.incidents = batch, []
+        if left_out:
+            self._exchange_unreadable()
+        self.data_seconds, self.step_seconds = fetched - started, time.perf_counter() - fetched
+        return True
 
     def _exchange_unreadable(self) -> None:
         """Share unreadable images among all processes: the first one writes the log, and all count them."""
@@ -203,15 +217,15 @@ class Trainer:
         steps = self.sunk.size if self.sunk else 1
         self.learning_rate = self._rate(self.step + steps - 1)
         if self.sunk is None:
-            self.losses, updated = self.network_step.run(self.batch, self.learning_rate)
+            self.losses, updated = self.network_step.run(self.batch, self.learning_rate, self.counts)
         else:
             self.losses, updated = self.sunk.run()
             self._exchange_unreadable()  # its batches are read during the run
         self.step += steps
-        self.step_seconds = time.perf_counter() - started
+        self.step_seconds += time.perf_counter() - started
         if self.loader.order.follows_losses:
             pairs = zip(self.batch["image_id"].tolist(), self.network_step.image_losses.tolist())
-            self.loader.order.observe(*zip(*distributed.collect(list(pairs))))
+            self.loader.order.observe(*zip(*itertools.chain(*distributed.gather(list(pairs)))))
         self.skipped.count(updated)
         if not updated:
             images = [] if self.sunk else self.batch["image_id"].tolist()
