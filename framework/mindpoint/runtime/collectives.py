@@ -5,7 +5,7 @@ MindSpore matches exchanges between processes by their order alone: all must run
 
 from __future__ import annotations
 
-from typing import Sequence, Tuple
+from typing import Sequence
 
 import mindspore as ms
 import numpy as np
@@ -13,28 +13,31 @@ from mindspore import Parameter, ParameterTuple, nn, ops
 
 from mindpoint.runtime import distributed
 
+_CONCAT, _CAST, _RESHAPE, _SLICE = ops.Concat(), ops.Cast(), ops.Reshape(), ops.Slice()  # primitives, which compile faster than functions
+
 
 class _Means(nn.Cell):
-    """Averages tensors of these shapes over all processes in one exchange, since an exchange on a CPU has a high fixed cost."""
+    """Averages tensors of these numbers of values over all processes in one exchange, since an exchange on a CPU has a high fixed cost."""
 
-    def __init__(self, shapes: Sequence[Tuple[int, ...]]):
+    def __init__(self, sizes: Sequence[int]):
         super().__init__(auto_prefix=False)
-        self.shapes = tuple(shapes)
-        self.ends = tuple(np.cumsum([int(np.prod(shape)) for shape in self.shapes]).tolist())
+        self.sizes = tuple(sizes)
+        self.starts = tuple(np.cumsum((0, *sizes[:-1])).tolist())
         self.reduce = ops.AllReduce()
         self.share = 1 / distributed.size()
+        self.map = ops.HyperMap()  # a loop over all tensors would exceed the depth that MindSpore allows
 
     def construct(self, values):
-        parts = ()
-        for value in values:
-            parts = parts + (ops.reshape(value, (-1,)).astype(ms.float32),)
-        whole = self.reduce(ops.concat(parts)) * self.share
-        means = ()
-        start = 0
-        for index, end in enumerate(self.ends):
-            means = means + (ops.reshape(whole[start:end], self.shapes[index]).astype(values[index].dtype),)
-            start = end
-        return means
+        whole = self.reduce(_CONCAT(self.map(_flat, values))) * self.share
+        return self.map(ops.partial(_part, whole), values, self.starts, self.sizes)
+
+
+def _flat(value):
+    return _CAST(_RESHAPE(value, (-1,)), ms.float32)
+
+
+def _part(whole, value, start, size):
+    return _CAST(_RESHAPE(_SLICE(whole, (start,), (size,)), value.shape), value.dtype)
 
 
 class MeanOfGradients(nn.Cell):
@@ -42,7 +45,7 @@ class MeanOfGradients(nn.Cell):
 
     def __init__(self, parameters: Sequence[Parameter], scalars: int = 0):
         super().__init__(auto_prefix=False)
-        self.means = _Means([p.shape for p in parameters] + [()] * scalars) if distributed.size() > 1 else None
+        self.means = _Means([p.size for p in parameters] + [1] * scalars) if distributed.size() > 1 else None
 
     def construct(self, values):
         return values if self.means is None else self.means(values)
@@ -56,7 +59,7 @@ class MeanOfParameters(nn.Cell):
         self.several = distributed.size() > 1 and len(parameters) > 0
         if self.several:
             self.parameters = ParameterTuple(parameters)
-            self.means = _Means([p.shape for p in parameters])
+            self.means = _Means([p.size for p in parameters])
 
     def construct(self):
         if self.several:
