@@ -412,3 +412,11 @@ def test_what_is_usual_depends_on_the_part_and_on_how_sure_the_model_is():
 def test_gains_are_judged_among_all_gains():
     gains = np.log10(0.01 / np.linspace(1, 1e-4, 10000))  # a tenth is above -1, a hundredth above 0
     assert np.allclose(among(gains)[-1000:], gains[-1000:] + 2, atol=0.02)
+
+
+def test_without_mirrored_joints_no_swap_is_suspected():
+    """Also where nothing is unusual, so that the logarithm of the number of joints makes the surprise negative."""
+    shifts = np.random.default_rng(5).normal(0, 4, (40, 2)).round().astype(int)
+    images = [compared([{**ONE}], [with_wrists(0, (20 + x, 60 + y), (80 + y, 60 - x))]) for x, y in shifts.tolist()]
+    found = suspects(images, Keypoints(["nose", "left_wrist", "right_wrist"]))
+    assert "joint" in (kinds := {suspect.kind for suspect in found}) and "sides" not in kinds

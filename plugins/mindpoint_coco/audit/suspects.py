@@ -112,7 +112,7 @@ def _joints(pairs: Sequence[Pair], keypoints: Keypoints) -> Iterator[Suspect]:
     sides = among(gained.max(axis=1, initial=0))
     for row, (one, _) in enumerate(pairs):
         facts = one, truth[row], found[row]
-        if gained[row].max(initial=0) > moved[row].max():
+        if gained[row].max(initial=0) > max(0, moved[row].max()):
             joints = _exchanged(gained[row], keypoints)
             becomes = {"keypoints": _with(truth[row], labels[row, keypoints.flip_index], joints)}
             yield Suspect("sides", sides[row], *facts, joints, becomes)
