@@ -58,7 +58,7 @@ def build(source: Path) -> Path:
     writable by others.
 
     Raises:
-        NativeBuildError: there is no compiler, or no combination of compiler and folder gives a library that loads.
+        NativeBuildError: no compiler is installed, or no combination of compiler and folder gives a library that loads.
     """
     compilers = find_compilers()
     if not compilers:
