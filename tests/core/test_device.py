@@ -1,13 +1,16 @@
 """Choosing device, mode and optimisation level; the short form --device."""
 
+import contextlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from mindpoint.cli.main import main
 from mindpoint.config import load_config
 from mindpoint.errors import ConfigError
 from mindpoint.runtime import device
+from mindspore import Tensor, nn, ops
 
 SHOWS = """
 import mindspore as ms
@@ -24,6 +27,27 @@ print(ms.get_context("mode") == ms.PYNATIVE_MODE, ms.get_context("jit_config"))
 def test_mode_and_level_reach_mindspore(mode, level, shown):
     done = subprocess.run([sys.executable, "-c", SHOWS.format(mode=mode, level=level)], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == shown
+
+
+class First(nn.Cell):
+    """Return ``x[0] + x[0]``."""
+
+    def __init__(self, fails):
+        super().__init__()
+        self.fails = fails
+
+    def construct(self, x):
+        if self.fails:
+            raise KeyError("heat")
+        return x[0] + x[0]
+
+
+def test_a_part_that_fails_in_eager_mode_leaves_later_gradients_alone():
+    x = Tensor(np.array([3, 4], np.float32))
+    for fails in (False, True, False):
+        with pytest.raises(KeyError, match="heat") if fails else contextlib.nullcontext(), device.operator_by_operator():
+            value, gradient = ops.value_and_grad(First(fails))(x)
+            assert value == 6 and gradient.asnumpy().tolist() == [2, 0]
 
 
 def test_a_number_is_for_an_ascend(monkeypatch):

@@ -6,6 +6,7 @@ import contextlib
 from typing import Iterator, Optional
 
 import mindspore as ms
+from mindspore.nn.cell import _pynative_executor
 
 from mindpoint.errors import ConfigError
 from mindpoint.runtime import distributed
@@ -24,7 +25,7 @@ def setup(device: str, seed: int, device_id: Optional[int] = None, mode: str = "
     Raises:
         ConfigError: the installed MindSpore cannot use that device, or ``device_id`` is set for a process of a job.
     """
-    ms.set_context(mode=ms.GRAPH_MODE if mode == "graph" else ms.PYNATIVE_MODE)
+    _set_mode(ms.GRAPH_MODE if mode == "graph" else ms.PYNATIVE_MODE)
     if jit_level is not None:
         ms.set_context(jit_config={"jit_level": jit_level})
     target = name() if device == "auto" else device
@@ -50,11 +51,21 @@ def operator_by_operator() -> Iterator[None]:
     their function is made, so make it within the block.
     """
     before = ms.get_context("mode")
-    ms.set_context(mode=ms.PYNATIVE_MODE)
+    _set_mode(ms.PYNATIVE_MODE)
     try:
         yield
     finally:
         ms.set_context(mode=before)
+
+
+def _set_mode(mode: int) -> None:
+    """Select MindSpore's mode, and end a gradient that an exception has interrupted.
+
+    Without compiling, MindSpore would take the next gradient for one within the interrupted one and refuse ``tensor[0]`` there. It has no
+    public function for that.
+    """
+    _pynative_executor.clear_res()
+    ms.set_context(mode=mode)
 
 
 def name() -> str:
