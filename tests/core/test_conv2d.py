@@ -10,7 +10,7 @@ import pytest
 from mindpoint.errors import MindpointError
 from mindpoint.native.accelerate import accelerate
 from mindpoint.native.build import find_compilers
-from mindpoint.native.conv2d import SOURCE, NativeConv2d, kernel
+from mindpoint.native.conv2d import SOURCE, NativeConv2d, has_bfloat16, kernel
 from mindpoint.native.kernel import choose
 from mindspore import nn, ops
 
@@ -25,8 +25,9 @@ def graph_mode():
 class WithGradients(nn.Cell):
     """(x, weight, bias, dy) -> y, dx, dweight, dbias"""
 
-    def __init__(self, geometry):
+    def __init__(self, geometry, bfloat16=False):
         super().__init__()
+        geometry = (*geometry, int(bfloat16))
         self.operator, self.geometry = kernel(geometry), ms.Tensor(geometry, ms.int64)
         self.gradient = ops.GradOperation(get_all=True, sens_param=True)
 
@@ -112,8 +113,14 @@ def arrays(shape, outputs, kernel_size, geometry, seed=0):
     return x, weight, bias, dy
 
 
-def run(geometry, *values):
-    return [tensor.asnumpy() for tensor in WithGradients(geometry)(*map(ms.Tensor, values))]
+def run(geometry, *values, bfloat16=False):
+    return [tensor.asnumpy() for tensor in WithGradients(geometry, bfloat16)(*map(ms.Tensor, values))]
+
+
+def rounded(array):
+    """Return the nearest bfloat16 numbers, of two equally near ones the even one."""
+    bits = array.view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).view(np.float32)
 
 
 @pytest.mark.slow
@@ -125,6 +132,26 @@ def test_output_and_gradients_are_those_of_the_formula(name):
     for got, wanted in zip(run(geometry, x, weight, bias, dy), wanted_all):
         assert got.shape == wanted.shape
         np.testing.assert_allclose(got, wanted, rtol=0, atol=2e-6 * max(1, np.abs(wanted).max()))
+
+
+@pytest.mark.skipif(not has_bfloat16(), reason="needs a CPU with products of bfloat16 numbers")
+@pytest.mark.parametrize("name", CASES)
+def test_products_of_bfloat16_numbers_are_summed_in_float32(name):
+    shape, (outputs, *kernel_size), geometry = CASES[name]
+    x, weight, bias, dy = arrays(shape, outputs, kernel_size, geometry)
+    found = run(geometry, x, weight, bias, dy, bfloat16=True)
+    if name.startswith("depthwise"):
+        for got, wanted in zip(found, run(geometry, x, weight, bias, dy)):
+            np.testing.assert_array_equal(got, wanted)
+        return
+    low = [rounded(array) for array in (x, weight, dy)]
+    dx, dweight, _ = formula(*low[:2], bias, geometry, low[2])
+    wanted_all = (formula(*low[:2], bias, geometry), dx, dweight, dy.sum((0, 2, 3), dtype=np.float64))
+    for got, wanted in zip(found, wanted_all):
+        if name.startswith("Winograd"):  # the transformed tiles and weights are rounded instead
+            assert 1e-4 < np.linalg.norm(got - wanted) / np.linalg.norm(wanted) < 0.03 or got.ndim == 1
+        else:
+            np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5 * np.abs(wanted).max())
 
 
 @pytest.mark.slow

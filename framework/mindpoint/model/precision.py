@@ -12,6 +12,8 @@ from mindspore.ops import functional
 
 from mindpoint.errors import ConfigError
 from mindpoint.model.network import Network
+from mindpoint.native.accelerate import use_bfloat16
+from mindpoint.native.conv2d import has_bfloat16
 from mindpoint.runtime import device
 
 log = logging.getLogger("mindpoint")
@@ -27,6 +29,8 @@ NORMALISATIONS = (
 def cast_to(network: Network, precision: str) -> None:
     """Make the network compute in ``train.precision``, in place. Its parameters stay float32; its maps may have lower precision.
 
+    On a CPU, ``bfloat16`` only rounds the factors of products in convolutions; see :mod:`mindpoint.native.conv2d`.
+
     The levels are those of MindSpore's ``amp.auto_mixed_precision``, which does not work for networks of arbitrary plugins. Its O1 writes
     rewritten source into the working directory; its O2 replaces normalisation layers by cells that lack the layers' attributes.
 
@@ -37,7 +41,12 @@ def cast_to(network: Network, precision: str) -> None:
         return
     if device.name() == "CPU":
         if precision == "bfloat16":
-            raise ConfigError("train.precision: CPUs do not support convolutions in bfloat16; use float32")
+            if not has_bfloat16():
+                raise ConfigError(
+                    "train.precision: bfloat16 on a CPU needs compiled kernels and avx512_bf16 (mindpoint doctor shows both); use float32"
+                )
+            use_bfloat16(network)
+            return
         log.warning("train.precision: on a CPU, float16 is slower than float32; use it for trials only")
     low = ms.bfloat16 if precision == "bfloat16" else ms.float16
     if precision == "O1":

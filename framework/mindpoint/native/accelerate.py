@@ -27,3 +27,12 @@ def accelerate(network: nn.Cell) -> int:
                 cell.prepare(tuple(int(number) for number in geometry))
                 count += 1
     return count
+
+
+def use_bfloat16(network: nn.Cell) -> None:
+    """Let all cells that have a method ``use_bfloat16`` multiply in bfloat16. Such a cell decides about the cells within it."""
+    for cell in network.cells():
+        if hasattr(cell, "use_bfloat16"):
+            cell.use_bfloat16()
+        else:
+            use_bfloat16(cell)

@@ -1,8 +1,9 @@
 // MindSpore custom operators for CPUs: convolution and its gradients.
 //
-// x [B,C,H,W], weight [O,C/G,kh,kw], bias [O] and y [B,O,Ho,Wo] are float32. geometry is nine int64: stride (vertical, horizontal), padding
-// (top, bottom, left, right), dilation (vertical, horizontal), groups G. Below, "channels" and "outputs" are those of one group. Depthwise
-// convolutions, with one channel per group, are computed in depthwise.h; suits_winograd selects those computed in winograd.h.
+// x [B,C,H,W], weight [O,C/G,kh,kw], bias [O] and y [B,O,Ho,Wo] are float32. geometry is ten int64: stride (vertical, horizontal), padding
+// (top, bottom, left, right), dilation (vertical, horizontal), groups G, and 1 to round the factors of matrix products to bfloat16, else 0.
+// Below, "channels" and "outputs" are those of one group. Depthwise convolutions, with one channel per group, are computed in depthwise.h,
+// always in float32; suits_winograd selects those computed in winograd.h.
 //
 // All others are matrix products with the unfolded input, the "columns" [C*kh*kw, positions]. Each thread keeps one small tile of them in
 // its cache. Positions are contiguous, as in the maps, so unfolding copies runs of pixels, and only small tiles of the output's gradient
@@ -33,7 +34,7 @@ bool suits_winograd(const Problem &p, Int tiles) {
          p.channels * p.outputs <= kWeightsOfTile * tiles && tiles >= 16;
 }
 
-Winograd winograd(const Problem &p) { return {p.images, p.channels, p.height, p.width, p.outputs, p.out_h, p.out_w, p.top, p.left}; }
+Winograd winograd(const Problem &p) { return {p.images, p.channels, p.height, p.width, p.outputs, p.out_h, p.out_w, p.top, p.left, p.bfloat16}; }
 
 void forward(const Problem &p, const float *x, const float *weight, const Finish &finish, float *y) {
   if (suits_winograd(p, winograd(p).tiles())) return winograd_forward(winograd(p), x, {weight, p.depth, p.taps, false}, finish, y);
@@ -53,7 +54,7 @@ void forward(const Problem &p, const float *x, const float *weight, const Finish
         const Int depth = std::min(kDepth, p.depth - k);
         unfold(p, x + p.x_at(n, group), k, k + depth, first, last, my_columns);
         const Factor left{weight + group * p.outputs * p.depth + k, p.depth, 1};
-        multiply(p.outputs, padded, depth, left, {my_columns, kPanel, kTileRow}, my_results, kTileRow, k > 0);
+        multiply_as(p.bfloat16, p.outputs, padded, depth, left, {my_columns, kPanel, kTileRow}, my_results, kTileRow, k > 0);
       }
       for (Int o = 0; o < p.outputs; o++) {
         for_each_image(p, first, last, [&](Int at, Int image, Int position, Int count) {
@@ -66,7 +67,7 @@ void forward(const Problem &p, const float *x, const float *weight, const Finish
 
 // The data gradient of a convolution of stride 1 is a convolution of dy with the weights rotated by 180 degrees.
 bool data_by_winograd(const Problem &p, const float *weight, const float *dy, float *dx) {
-  const Winograd w{p.images, p.outputs, p.out_h, p.out_w, p.channels, p.height, p.width, 2 - p.top, 2 - p.left};
+  const Winograd w{p.images, p.outputs, p.out_h, p.out_w, p.channels, p.height, p.width, 2 - p.top, 2 - p.left, p.bfloat16};
   if (!suits_winograd(p, w.tiles())) return false;
   const std::vector<float> shift(p.channels);
   winograd_forward(w, dy, {weight, p.taps, p.depth, true}, {nullptr, shift.data(), nullptr, false}, dx);
@@ -98,7 +99,7 @@ void backward_data(const Problem &p, const float *weight, const float *dy, float
         gather(p, dy + p.y_at(n, group), first, last, my_dy);
         for (Int k = from * p.taps; k < to * p.taps; k += kDepth) {
           const Int rows = std::min(kDepth, to * p.taps - k);
-          multiply(rows, padded, p.outputs, {my_weight + k, 1, p.depth}, {my_dy, kPanel, kTileRow}, my_columns, kTileRow, false);
+          multiply_as(p.bfloat16, rows, padded, p.outputs, {my_weight + k, 1, p.depth}, {my_dy, kPanel, kTileRow}, my_columns, kTileRow, false);
           fold(p, my_columns, k, k + rows, first, last, images);
         }
       }
@@ -133,7 +134,7 @@ void backward_weight(const Problem &p, const float *x, const float *dy, float *d
       for (Int k = from; k < to; k += kDepth) {
         const Int rows = std::min(kDepth, to - k);
         unfold(p, x + p.x_at(n, group), k, k + rows, first, last, my_columns);
-        multiply(rows, row - kLanes, last - first, {my_columns, kTileRow, 1}, {my_dy, kPanel, row}, my_sums + k * row, row, true);
+        multiply_as(p.bfloat16, rows, row - kLanes, last - first, {my_columns, kTileRow, 1}, {my_dy, kPanel, row}, my_sums + k * row, row, true);
       }
     }
     transpose(to - from, p.outputs, my_sums + from * row, row, dweight + group * p.outputs * p.depth + from, p.depth);
@@ -172,7 +173,7 @@ int run(int count, int expected, const Order &order, void **params, const int *n
     if (ndims[i] != 4) return kBadShape;
   }
   if (std::strcmp(dtypes[order.geometry], "int64") != 0) return kBadType;
-  if (ndims[order.geometry] != 1 || shapes[order.geometry][0] != 9) return kBadShape;
+  if (ndims[order.geometry] != 1 || shapes[order.geometry][0] != 10) return kBadShape;
   Problem problem;
   const auto *geometry = static_cast<const int64_t *>(params[order.geometry]);
   const Failure failure = read_problem(shapes[order.x], shapes[order.weight], shapes[order.y], geometry, &problem);
@@ -186,6 +187,9 @@ int run(int count, int expected, const Order &order, void **params, const int *n
 }
 
 }  // namespace
+
+// Returns whether this CPU multiplies in bfloat16.
+extern "C" int HasBfloat16() { return kHasBfloat16; }
 
 // x, weight, bias, geometry -> y
 extern "C" int Conv2d(int count, void **params, int *ndims, int64_t **shapes, const char **dtypes, void *, void *) {

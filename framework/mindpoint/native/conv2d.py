@@ -4,10 +4,14 @@ On a CPU, MindSpore's convolution unfolds the whole input and multiplies with AV
 small tiles, which stay in the cache, and uses the CPU's widest vectors. It computes 3x3 convolutions of stride 1 with enough channels and
 pixels by Winograd's method, and depthwise convolutions directly. Each element is summed in a fixed order, regardless of batch size and
 number of threads.
+
+On CPUs with such instructions, the factors of matrix products, including Winograd's, can be rounded to bfloat16. Products are summed in
+float32, and all maps stay float32.
 """
 
 from __future__ import annotations
 
+import ctypes
 import functools
 from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
@@ -16,19 +20,26 @@ import mindspore as ms
 from mindspore import Tensor, nn, ops
 
 from mindpoint.native import batch_norm, finish
-from mindpoint.native.kernel import FLOAT, INTEGER, native, operator
+from mindpoint.native.build import build
+from mindpoint.native.kernel import FLOAT, INTEGER, choose, native, operator
 
 SOURCE = Path(__file__).with_name("conv2d.cc")
+
+
+def has_bfloat16() -> bool:
+    """Return whether kernels are used, and this CPU has instructions for products of bfloat16 numbers."""
+    return choose(SOURCE) == "native" and bool(ctypes.CDLL(str(build(SOURCE))).HasBfloat16())
 
 
 @functools.lru_cache(maxsize=None)
 def kernel(geometry: Tuple[int, ...]) -> ops.Custom:
     """Return the operator ``(x, weight, bias, geometry tensor) -> y``, with its gradient.
 
-    x is (B, C, H, W), weight (O, C / G, kh, kw), bias (O,), y (B, O, Ho, Wo), all float32. The geometry tensor is int64 (9,).
+    x is (B, C, H, W), weight (O, C / G, kh, kw), bias (O,), y (B, O, Ho, Wo), all float32. The geometry tensor is int64 (10,).
 
     Args:
-        geometry: stride (vertical, horizontal), padding (top, bottom, left, right), dilation (vertical, horizontal), groups G.
+        geometry: stride (vertical, horizontal), padding (top, bottom, left, right), dilation (vertical, horizontal), groups G, and 1 for
+            products in bfloat16, else 0.
     """
     inputs, variant = [FLOAT, FLOAT, FLOAT, INTEGER], str(geometry)
     data = operator(SOURCE, "Conv2dData", inputs, 1, lambda x, weight, dy, _: x, variant=variant)
@@ -101,11 +112,15 @@ class NativeConv2d(nn.Conv2d):
             padding = cell.padding if isinstance(cell.padding, tuple) else (cell.padding,) * 4
         else:
             padding = (0, 0, 0, 0)
-        return (*cell.stride, *padding, *cell.dilation, cell.group)
+        return (*cell.stride, *padding, *cell.dilation, cell.group, 0)
 
     def prepare(self, geometry: Tuple[int, ...]) -> None:
         self.operator, self.geometry, self.numbers = kernel(geometry), Tensor(geometry, ms.int64), geometry
         self.no_bias = ops.zeros((self.out_channels,), ms.float32)
+
+    def use_bfloat16(self) -> None:
+        """Round the factors of matrix products to bfloat16. Depthwise convolutions stay float32."""
+        self.prepare((*self.numbers[:-1], 1))
 
     def construct(self, x):
         if native(SOURCE) and x.dtype == ms.float32 and self.weight.dtype == ms.float32:

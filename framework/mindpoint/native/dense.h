@@ -5,12 +5,17 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <new>
 #include <utility>
+
+#if defined(__AVX512BF16__)
+#include <immintrin.h>
+#endif
 
 namespace {
 
@@ -100,30 +105,112 @@ Buffer allocate(Int floats) {
 // ---- multiplication: c[m][n] = (or +=) sum over k of a[m][k] * b[k][n]; the number of columns n is a multiple of kPanel. The sum is
 // completed before it is added to c, which makes rounding errors smaller if a long sum is computed in several calls.
 
-struct Factor {  // the left factor: a[m][k] = data[m * row + k * step]
-  const float *data;
+template <typename T>
+struct FactorOf {  // the left factor: a[m][k] = data[m * row + k * step]
+  const T *data;
   Int row, step;
 };
-struct Panels {  // the right factor in panels of kPanel columns, contiguous in each row: strides from panel to panel and row to row
-  const float *data;
+template <typename T>
+struct PanelsOf {  // the right factor in panels of kPanel columns, contiguous in each row: strides from panel to panel and row to row
+  const T *data;
   Int panel, row;
 };
+using Factor = FactorOf<float>;
+using Panels = PanelsOf<float>;
 
-template <int M>
-void multiply_block(Int depth, Factor a, const float *b, Int b_row, float *c, Int c_row, bool accumulate) {
+inline Vec multiply_add(float a, Vec b, Vec sum) { return sum + a * b; }
+
+#if defined(__AVX512BF16__)
+
+// Factors in bfloat16, multiplied exactly and summed in float32: elements k and k + 1, for even k, are a pair.
+typedef std::uint32_t Pair;
+typedef Pair PairVec __attribute__((vector_size(kLanes * sizeof(Pair)), aligned(sizeof(Pair)), may_alias));
+constexpr bool kHasBfloat16 = true;
+
+inline PairVec load(const Pair *p) { return *reinterpret_cast<const PairVec *>(p); }
+inline Vec multiply_add(Pair a, PairVec b, Vec sum) {
+  return (Vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_epi32(static_cast<int>(a)), (__m512bh)b);
+}
+
+// Returns the first `count` numbers of a vector, and zeros.
+inline Vec load_some(const float *p, Int count) {
+  if (count >= kLanes) return load(p);
+  return (Vec)_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << std::max<Int>(count, 0)) - 1), p);
+}
+
+// Rounds to the nearest, ties to even. The pairs of `adjacent` are those of adjacent lanes, first those of `first`; the pairs of `between`
+// are of the same lane of both.
+inline PairVec adjacent(Vec first, Vec second) { return (PairVec)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first); }
+template <int... L>
+PairVec interleave(PairVec halves, std::integer_sequence<int, L...>) {
+  typedef std::uint16_t Words __attribute__((vector_size(2 * kLanes * sizeof(std::uint16_t))));
+  const Words order = {(L % 2 * kLanes + L / 2)...};
+  return (PairVec)_mm512_permutexvar_epi16((__m512i)order, (__m512i)halves);
+}
+inline PairVec between(Vec even, Vec odd) { return interleave(adjacent(even, odd), std::make_integer_sequence<int, 2 * kLanes>()); }
+
+inline void store(Pair *p, PairVec v) { *reinterpret_cast<PairVec *>(p) = v; }
+
+inline Int pairs(Int depth) { return (depth + 1) / 2; }
+// Numbers of pairs that the next two functions write.
+inline Int rounded_factor(Int rows, Int depth) { return std::max(rows * round_up(pairs(depth), kLanes), pairs(depth) * round_up(rows, kLanes)); }
+inline Int rounded_panels(Int columns, Int depth) { return columns * pairs(depth); }
+
+// One of the strides of `a` must be 1.
+inline FactorOf<Pair> round_factor(Int rows, Int depth, Factor a, Pair *to) {
+  if (a.step == 1) {
+    const Int row = round_up(pairs(depth), kLanes);
+    for (Int m = 0; m < rows; m++) {
+      const float *from = a.data + m * a.row;
+      for (Int k = 0; k < depth; k += 2 * kLanes) {
+        store(to + m * row + k / 2, adjacent(load_some(from + k, depth - k), load_some(from + k + kLanes, depth - k - kLanes)));
+      }
+    }
+    return {to, row, 1};
+  }
+  const Int row = round_up(rows, kLanes);
+  for (Int k = 0; k < depth; k += 2) {
+    const float *from = a.data + k * a.step;
+    for (Int m = 0; m < rows; m += kLanes) {
+      const Vec odd = k + 1 < depth ? load_some(from + a.step + m, rows - m) : Vec{};
+      store(to + k / 2 * row + m, between(load_some(from + m, rows - m), odd));
+    }
+  }
+  return {to, 1, row};
+}
+
+inline PanelsOf<Pair> round_panels(Int columns, Int depth, Panels b, Pair *to) {
+  const Int panel = pairs(depth) * kPanel;
+  for (Int n = 0; n < columns; n += kPanel) {
+    for (Int k = 0; k < depth; k += 2) {
+      const float *from = b.data + n / kPanel * b.panel + k * b.row;
+      for (Int i = 0; i < kPanel; i += kLanes) {
+        store(to + n / kPanel * panel + k / 2 * kPanel + i, between(load(from + i), k + 1 < depth ? load(from + b.row + i) : Vec{}));
+      }
+    }
+  }
+  return {to, panel, kPanel};
+}
+
+#else
+constexpr bool kHasBfloat16 = false;
+#endif
+
+template <int M, typename T>
+void multiply_block(Int depth, FactorOf<T> a, const T *b, Int b_row, float *c, Int c_row, bool accumulate) {
   Vec left[M], right[M];
 #pragma GCC unroll 16
   for (int m = 0; m < M; m++) {
     left[m] = right[m] = Vec{};
   }
   for (Int k = 0; k < depth; k++) {
-    const Vec b0 = load(b + k * b_row), b1 = load(b + k * b_row + kLanes);
-    const float *ak = a.data + k * a.step;
+    const auto b0 = load(b + k * b_row), b1 = load(b + k * b_row + kLanes);
+    const T *ak = a.data + k * a.step;
 #pragma GCC unroll 16
     for (int m = 0; m < M; m++) {
-      const float am = ak[m * a.row];
-      left[m] += am * b0;
-      right[m] += am * b1;
+      const T am = ak[m * a.row];
+      left[m] = multiply_add(am, b0, left[m]);
+      right[m] = multiply_add(am, b1, right[m]);
     }
   }
 #pragma GCC unroll 16
@@ -134,8 +221,8 @@ void multiply_block(Int depth, Factor a, const float *b, Int b_row, float *c, In
   }
 }
 
-template <int M>
-void multiply_rows(Int rows, Int depth, Factor a, const float *b, Int b_row, float *c, Int c_row, bool accumulate) {
+template <int M, typename T>
+void multiply_rows(Int rows, Int depth, FactorOf<T> a, const T *b, Int b_row, float *c, Int c_row, bool accumulate) {
   if (rows == M) {
     multiply_block<M>(depth, a, b, b_row, c, c_row, accumulate);
   } else if constexpr (M > 1) {
@@ -143,14 +230,29 @@ void multiply_rows(Int rows, Int depth, Factor a, const float *b, Int b_row, flo
   }
 }
 
-void multiply(Int rows, Int columns, Int depth, Factor a, Panels b, float *c, Int c_row, bool accumulate) {
+template <typename T>
+void multiply(Int rows, Int columns, Int depth, FactorOf<T> a, PanelsOf<T> b, float *c, Int c_row, bool accumulate) {
   const Int blocks = (rows + kRows - 1) / kRows;  // of almost equal numbers of rows
   for (Int n = 0; n < columns; n += kPanel, b.data += b.panel) {
     for (Int block = 0; block < blocks; block++) {
       const Int m = rows * block / blocks, count = rows * (block + 1) / blocks - m;
-      multiply_rows<kRows>(count, depth, {a.data + m * a.row, a.row, a.step}, b.data, b.row, c + m * c_row + n, c_row, accumulate);
+      multiply_rows<kRows>(count, depth, FactorOf<T>{a.data + m * a.row, a.row, a.step}, b.data, b.row, c + m * c_row + n, c_row, accumulate);
     }
   }
+}
+
+// Multiplies like multiply, and if `bfloat16`, rounds both factors to bfloat16 first.
+void multiply_as([[maybe_unused]] bool bfloat16, Int rows, Int columns, Int depth, Factor a, Panels b, float *c, Int c_row, bool accumulate) {
+#if defined(__AVX512BF16__)
+  if (bfloat16) {
+    const Int factor = round_up(rounded_factor(rows, depth), kLanes);
+    Buffer rounded = allocate(factor + rounded_panels(columns, depth));
+    Pair *to = reinterpret_cast<Pair *>(rounded.get());
+    const FactorOf<Pair> left = round_factor(rows, depth, a, to);
+    return multiply(rows, columns, pairs(depth), left, round_panels(columns, depth, b, to + factor), c, c_row, accumulate);
+  }
+#endif
+  multiply(rows, columns, depth, a, b, c, c_row, accumulate);
 }
 
 // ---- transposition: to[c][r] = from[r][c], in squares of kLanes rows and columns ----------------------------------------------------

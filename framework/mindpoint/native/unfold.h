@@ -19,16 +19,18 @@ struct Problem {
   Int taps, depth;        // kh * kw, and the number of rows of the columns: channels * taps
   Int pixels, positions;  // of an input map and an output map
   Int next_x, next_y;     // strides from image to image in x and y
+  bool bfloat16;          // round the factors of matrix products
 
   Int x_at(Int n, Int group) const { return n * next_x + group * channels * pixels; }  // index of an image's first map of a group
   Int y_at(Int n, Int group) const { return n * next_y + group * outputs * positions; }
 };
 
-enum Failure { kOk = 0, kBadCount, kBadType, kBadShape, kEmpty, kNoMemory };
+enum Failure { kOk = 0, kBadCount, kBadType, kBadShape, kEmpty, kNoMemory, kNoBfloat16 };
 
 Failure read_problem(const int64_t *x, const int64_t *weight, const int64_t *y, const int64_t *g, Problem *out) {
   Problem p{};
-  p.groups = g[8];
+  p.groups = g[8], p.bfloat16 = g[9] != 0;
+  if (p.bfloat16 && !kHasBfloat16) return kNoBfloat16;
   if (p.groups < 1 || x[1] % p.groups != 0 || weight[0] % p.groups != 0) return kBadShape;
   p.images = x[0], p.channels = x[1] / p.groups, p.height = x[2], p.width = x[3];
   p.outputs = weight[0] / p.groups, p.kernel_h = weight[2], p.kernel_w = weight[3];

@@ -25,6 +25,7 @@ constexpr float kRoot = 1.41421356f;
 
 struct Winograd {
   Int images, channels, height, width, outputs, out_h, out_w, top, left;
+  bool bfloat16;
 
   Int across() const { return (out_w + kStep - 1) / kStep; }
   Int tiles() const { return across() * ((out_h + kStep - 1) / kStep); }
@@ -145,6 +146,33 @@ void for_each_run_of_tiles(const Winograd &p, Int first, Int last, Visit visit) 
   }
 }
 
+#if defined(__AVX512BF16__)
+Pair *as_pairs(float *numbers) { return reinterpret_cast<Pair *>(numbers); }
+#endif
+
+// With p.bfloat16, rounds the transformed tiles, or the transformed weights of a panel, where they are.
+void round_tiles([[maybe_unused]] const Winograd &p, [[maybe_unused]] Int count, [[maybe_unused]] float *tiles, [[maybe_unused]] Int place) {
+#if defined(__AVX512BF16__)
+  for (Int f = 0; p.bfloat16 && f < kPlaces; f++) round_factor(count, p.row(), {tiles + f * place, p.row(), 1}, as_pairs(tiles + f * place));
+#endif
+}
+void round_weights([[maybe_unused]] const Winograd &p, [[maybe_unused]] float *panel, [[maybe_unused]] Int place) {
+#if defined(__AVX512BF16__)
+  for (Int f = 0; p.bfloat16 && f < kPlaces; f++) round_panels(kPanel, p.row(), {panel + f * place, 0, kPanel}, as_pairs(panel + f * place));
+#endif
+}
+
+// Multiplies the tiles and the weights of one place.
+void multiply_place(const Winograd &p, Int count, float *tiles, float *weights, float *products) {
+#if defined(__AVX512BF16__)
+  if (p.bfloat16) {
+    const FactorOf<Pair> left{as_pairs(tiles), round_up(pairs(p.row()), kLanes), 1};
+    return multiply(count, kPanel, pairs(p.row()), left, PanelsOf<Pair>{as_pairs(weights), 0, kPanel}, products, kPanel, false);
+  }
+#endif
+  multiply(count, kPanel, p.row(), Factor{tiles, p.row(), 1}, Panels{weights, 0, kPanel}, products, kPanel, false);
+}
+
 void winograd_forward(const Winograd &p, const float *x, const Weights &weights, const Finish &finish, float *y) {
   const Int threads = omp_get_max_threads(), all = p.images * p.tiles();
   const Int blocks = round_up((all + kBlockOfTiles - 1) / kBlockOfTiles, threads), block = (all + blocks - 1) / blocks;
@@ -160,6 +188,7 @@ void winograd_forward(const Winograd &p, const float *x, const Weights &weights,
 #pragma omp for schedule(static)
     for (Int panel = 0; panel < p.panels(); panel++) {
       transform_weights(p, weights, panel, panels.get() + panel * panel_floats, weights_place);
+      round_weights(p, panels.get() + panel * panel_floats, weights_place);
     }
 #pragma omp for schedule(dynamic)
     for (Int w = 0; w < blocks; w++) {
@@ -169,10 +198,11 @@ void winograd_forward(const Winograd &p, const float *x, const Weights &weights,
           transform_tiles(p, x + n * p.channels * p.height * p.width, c, y0, x0, count, my_scratch, my_tiles + at * p.row(), place);
         }
       });
+      round_tiles(p, last - first, my_tiles, place);
       for (Int panel = 0; panel < p.panels(); panel++) {
         for (Int f = 0; f < kPlaces; f++) {
-          const float *right = panels.get() + panel * panel_floats + f * weights_place;
-          multiply(last - first, kPanel, p.row(), {my_tiles + f * place, p.row(), 1}, {right, 0, kPanel}, my_products + f * product, kPanel, false);
+          float *right = panels.get() + panel * panel_floats + f * weights_place;
+          multiply_place(p, last - first, my_tiles + f * place, right, my_products + f * product);
         }
         for_each_run_of_tiles(p, first, last, [&](Int at, Int n, Int y0, Int x0, Int count) {
           for (Int o = panel * kPanel; o < std::min((panel + 1) * kPanel, p.outputs); o += kLanes) {

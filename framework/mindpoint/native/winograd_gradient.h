@@ -119,7 +119,7 @@ void winograd_weight(const Winograd &p, const float *x, const float *dy, float *
       }
 #pragma omp for schedule(static)
       for (Int f = 0; f < kPlaces; f++) {
-        multiply(p.channels, row - kLanes, count * runs.length, {tiles.get() + f * x_place, 1, p.row()},
+        multiply_as(p.bfloat16, p.channels, row - kLanes, count * runs.length, {tiles.get() + f * x_place, 1, p.row()},
                  {gradients.get() + f * dy_place, kPanel, row}, products.get() + f * place, row, first > 0);
       }
     }

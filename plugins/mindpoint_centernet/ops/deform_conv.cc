@@ -2,7 +2,8 @@
 // gradient.
 //
 // x [B,C,H,W], offset [B,2*G*K,Ho,Wo] with channels dy, dx for each tap in turn, mask [B,G*K,Ho,Wo], weight [O,C,kh,kw] and bias [O] are
-// float32. geometry is six int64: stride, padding and dilation, each vertical then horizontal. G deformable groups, K = kh*kw taps.
+// float32. geometry is seven int64: stride, padding and dilation, each vertical then horizontal, and 1 to round the factors of matrix products
+// to bfloat16, else 0. G deformable groups, K = kh*kw taps.
 //
 // Both passes compute the unfolded input, the "columns", for one small tile of output positions at a time, which stays in the thread's
 // cache. Channels are innermost and padded to whole vectors, so that sampling a position reads four contiguous rows. In the backward pass,
@@ -74,7 +75,7 @@ void forward(const Problem &p, const float *x, const Steering &steering, const f
         }
         locate(p, steering.offset + n * image_maps, my_factors, p.tile, first, last, my_samples);
         unfold(p, image.get(), count, my_samples, my_columns);
-        multiply(count, p.padded_outputs, p.columns, {my_columns, p.columns, 1}, {panels.get(), p.columns * kPanel, kPanel}, my_results,
+        multiply_as(p.bfloat16, count, p.padded_outputs, p.columns, {my_columns, p.columns, 1}, {panels.get(), p.columns * kPanel, kPanel}, my_results,
                  p.padded_outputs, false);
         transpose(count, p.outputs, my_results, p.padded_outputs, my_maps, p.tile);
         for (Int o = 0; o < p.outputs; o++) finish(my_maps + o * p.tile, o, (n * p.outputs + o) * p.positions + first, count, y);
@@ -130,8 +131,8 @@ void backward(const Problem &p, void **params) {
         }
         locate(p, offset + offset_start, mask + mask_start + first, p.positions, first, last, my_samples);
         unfold(p, image.get(), count, my_samples, my_columns);
-        multiply(p.outputs, p.columns, count, {my_dy, p.tile, 1}, {my_columns, kPanel, p.columns}, my_dweight, p.columns, true);
-        multiply(count, p.columns, p.outputs, {my_dy, 1, p.tile}, {panels.get(), p.outputs * kPanel, kPanel}, my_gradients, p.columns,
+        multiply_as(p.bfloat16, p.outputs, p.columns, count, {my_dy, p.tile, 1}, {my_columns, kPanel, p.columns}, my_dweight, p.columns, true);
+        multiply_as(p.bfloat16, count, p.columns, p.outputs, {my_dy, 1, p.tile}, {panels.get(), p.outputs * kPanel, kPanel}, my_gradients, p.columns,
                  false);
         fold_gradient(p, image.get(), first, last, my_samples, my_gradients, my_dx, doffset + offset_start, dmask + mask_start);
       }
@@ -174,7 +175,7 @@ int run(void **params, const int *ndims, int64_t **shapes, const char **dtypes, 
     if (ndims[i] != 4) return kBadShape;
   }
   if (std::strcmp(dtypes[geometry], "int64") != 0) return kBadType;
-  if (ndims[geometry] != 1 || shapes[geometry][0] != 6) return kBadShape;
+  if (ndims[geometry] != 1 || shapes[geometry][0] != 7) return kBadShape;
   int64_t offset[4], mask[4];
   std::copy_n(shapes[1], 4, offset);
   std::copy_n(shapes[maps], 4, mask);

@@ -141,6 +141,7 @@ def deform_conv2d(
     dilation=1,
     deformable_groups=1,
     implementation="auto",
+    bfloat16=False,
 ):
     """Return a deformable convolution (B, O, Ho, Wo) of x, with x's type. Works in graph mode and in PyNative mode.
 
@@ -156,6 +157,7 @@ def deform_conv2d(
         stride, padding, dilation: a number, or (vertical, horizontal).
         deformable_groups: G, a divisor of I.
         implementation: ``auto``, ``native`` or ``portable``; see the module.
+        bfloat16: whether the kernel rounds the weights and the interpolated values to bfloat16 before it multiplies them.
 
     Raises:
         MindpointError: shapes do not fit together, or x is empty.
@@ -169,11 +171,11 @@ def deform_conv2d(
     # cast only if needed: a cast without effect would hide the cell's name in profiles
     if not _are_float32(x.dtype, offset.dtype, mask.dtype, weight.dtype, bias.dtype):
         inputs = functional.mixed_precision_cast(ms.float32, (x, offset, mask, weight, bias))
-        return deform_conv2d(*inputs, stride, padding, dilation, deformable_groups, implementation).astype(x.dtype)
+        return deform_conv2d(*inputs, stride, padding, dilation, deformable_groups, implementation, bfloat16).astype(x.dtype)
     if operator is not None:
         return operator(x, offset, mask, weight, bias)
     if kernel is not None:
-        return kernel(x, offset, mask, weight, bias, Tensor(stride + padding + dilation, ms.int64))
+        return kernel(x, offset, mask, weight, bias, Tensor(stride + padding + dilation + (int(bfloat16),), ms.int64))
     return _portable(x, offset, mask, weight, bias, stride, padding, dilation, deformable_groups)
 
 
@@ -182,7 +184,7 @@ def finished(conv, x, norm, residual, relu):
     kernel = _finished_kernel(conv.implementation, (norm is not None, residual is not None, relu))
     if kernel is None or not _are_float32(x.dtype, conv.weight.dtype):
         return finish_map(conv(x) if norm is None else norm(conv(x)), residual, relu)
-    geometry = Tensor(conv.stride + conv.padding + conv.dilation, ms.int64)
+    geometry = Tensor(conv.stride + conv.padding + conv.dilation + (int(conv.bfloat16),), ms.int64)
     return kernel(x, conv.conv_offset_mask(x), conv.weight, *finish.inputs_of(conv.bias, norm, residual, relu), geometry)
 
 
@@ -224,6 +226,7 @@ class DeformConv2d(nn.Cell):
         self.stride, self.padding = _pair(stride, "stride", 1), _pair(padding, "padding", 0)
         self.dilation, self.deformable_groups = _pair(dilation, "dilation", 1), deformable_groups
         self.implementation = choose(deform_conv_native.SOURCE, implementation)
+        self.bfloat16 = False
         self.offsets = 2 * deformable_groups * kh * kw
         bound = 1 / math.sqrt(in_channels * kh * kw)
         self.weight = Parameter(initializer(Uniform(bound), (out_channels, in_channels, kh, kw)), name="weight")
@@ -255,7 +258,12 @@ class DeformConv2d(nn.Cell):
             self.dilation,
             self.deformable_groups,
             self.implementation,
+            self.bfloat16,
         )
+
+    def use_bfloat16(self) -> None:
+        """Multiply in bfloat16, but compute the offsets and masks in float32."""
+        self.bfloat16 = True
 
     def multiply_adds(self, inputs: Tuple[Tuple[int, ...], ...], output: Tuple[int, ...]) -> int:
         """Return the number of multiply-adds of both convolutions for these shapes of inputs and output; interpolation is not counted."""

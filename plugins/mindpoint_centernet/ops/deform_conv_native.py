@@ -17,8 +17,9 @@ SOURCE = Path(__file__).with_name("deform_conv.cc")
 def kernel() -> ops.Custom:
     """Return the operator ``(x, offset, mask, weight, bias, geometry) -> y``, with its gradient.
 
-    The arrays are those of :func:`mindpoint_centernet.ops.deform_conv.deform_conv2d`, float32. geometry is constant, int64 (6,): stride,
-    padding and dilation, each (vertical, horizontal). Shapes may be dynamic. For the gradient, only the inputs are kept in memory.
+    The arrays are those of :func:`mindpoint_centernet.ops.deform_conv.deform_conv2d`, float32. geometry is constant, int64 (7,): stride,
+    padding and dilation, each (vertical, horizontal), and 1 for products in bfloat16, else 0. Shapes may be dynamic. For the gradient,
+    only the inputs are kept in memory.
 
     Raises:
         NativeBuildError: the source cannot be compiled.

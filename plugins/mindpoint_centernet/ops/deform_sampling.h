@@ -25,13 +25,16 @@ struct Problem {
   Int pixel_row;                  // floats of one pixel: groups * group_row
   Int columns, padded_outputs;    // taps * pixel_row and outputs, padded to whole panels
   Int tile, tiles;                // output positions in a tile, and number of tiles of an image
+  bool bfloat16;                  // round the factors of matrix products
 };
 
-enum Failure { kOk = 0, kBadCount, kBadType, kBadShape, kEmpty, kNoMemory };
+enum Failure { kOk = 0, kBadCount, kBadType, kBadShape, kEmpty, kNoMemory, kNoBfloat16 };
 
-// Reads the shapes of x, weight, offset [B,2*G*K,Ho,Wo] and mask [B,G*K,Ho,Wo]; g: stride, padding and dilation, vertical then horizontal.
+// Reads the shapes of x, weight, offset [B,2*G*K,Ho,Wo] and mask [B,G*K,Ho,Wo]; g: see deform_conv.cc.
 Failure read_problem(const int64_t *x, const int64_t *weight, const int64_t *offset, const int64_t *mask, const int64_t *g, Problem *out) {
   Problem p{};
+  p.bfloat16 = g[6] != 0;
+  if (p.bfloat16 && !kHasBfloat16) return kNoBfloat16;
   p.batch = x[0], p.channels = x[1], p.height = x[2], p.width = x[3];
   p.outputs = weight[0], p.kernel_h = weight[2], p.kernel_w = weight[3];
   p.out_h = offset[2], p.out_w = offset[3];
