@@ -8,7 +8,7 @@ import precision_toys
 import pytest
 from mindpoint.config import load_config
 from mindpoint.errors import ConfigError
-from mindpoint.native.conv2d import NativeConv2d
+from mindpoint.native.conv2d import NativeConv2d, has_bfloat16
 from mindpoint.native.resample import NativeMaxPool2d
 from mindpoint.runtime import device
 from mindpoint.training.build import build_trainer
@@ -85,6 +85,21 @@ def test_float16_learns_on_a_cpu(tmp_path, precision, caplog):
     assert trainer.metrics == {"accuracy": 1.0} and trainer.losses["loss"] < 0.03
 
 
-def test_a_cpu_has_no_bfloat16(tmp_path):
-    with pytest.raises(ConfigError, match="train.precision: CPUs do not support convolutions in bfloat16"):
+@pytest.mark.skipif(not has_bfloat16(), reason="needs a CPU with products of bfloat16 numbers")
+def test_bfloat16_rounds_the_factors_in_convolutions(tmp_path, single):
+    trainer = trainer_of(tmp_path, "bfloat16", *WATCHED, "+train.max_steps=12")
+    maps = maps_of(trainer)
+    assert str(maps.dtype) == SINGLE
+    apart = np.abs(maps.asnumpy() - single).max() / np.abs(single).max()
+    assert 1e-4 < apart < 2e-2, "bfloat16 has 8 bits"
+    before = trainer.network_step.network.backbone.conv.weight.asnumpy().copy()
+    trainer.train()
+    after = trainer.network_step.network.backbone.conv.weight.asnumpy()
+    low = after.view(np.uint32) & 0xFFFF
+    assert (after != before).any() and low.any() and trainer.skipped_steps == 0, "small updates are not lost in bfloat16"
+
+
+def test_without_such_instructions_bfloat16_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINDPOINT_KERNELS", "portable")
+    with pytest.raises(ConfigError, match="train.precision: bfloat16 on a CPU needs compiled kernels and avx512_bf16"):
         trainer_of(tmp_path, "bfloat16")

@@ -10,6 +10,7 @@ import pytest
 from mindpoint.errors import MindpointError
 from mindpoint.native.accelerate import accelerate
 from mindpoint.native.build import find_compilers
+from mindpoint.native.conv2d import has_bfloat16
 from mindpoint.native.fused import conv_norm
 from mindpoint.native.kernel import choose
 from mindpoint_centernet.ops.deform_conv import DeformConv2d, deform_conv2d
@@ -176,6 +177,30 @@ def test_without_offsets_it_is_a_convolution(implementation):
     y = deform_conv2d(*tensors(arguments[:4]), None, *numbers, implementation)
     plain = ops.conv2d(Tensor(arguments[0]), Tensor(arguments[3]), None, 2, "pad", 1)
     np.testing.assert_allclose(y.asnumpy(), plain.asnumpy(), rtol=0, atol=1e-5)
+
+
+@pytest.mark.skipif(not has_bfloat16(), reason="needs a CPU with products of bfloat16 numbers")
+@pytest.mark.parametrize("case", ["plain", "uneven", "vectors"])
+def test_products_of_bfloat16_numbers_are_summed_in_float32(case):
+    """Interpolated values that bfloat16 holds exactly, so that only the weights are rounded."""
+    arguments, numbers = example(case, seed=4)
+    rng = np.random.RandomState(5)
+    arguments[0] = rng.randint(-4, 5, arguments[0].shape).astype(np.float32)
+    arguments[1] = np.round(2 * arguments[1]) / 2
+    arguments[2] = rng.randint(1, 3, arguments[2].shape).astype(np.float32) / 2
+    bits = arguments[3].view(np.uint32)
+    rounded = ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).view(np.float32)
+    results = []
+    for weight, bfloat16 in ((rounded, False), (arguments[3], True), (arguments[3], False)):
+        network = Function(*numbers, "native", bfloat16)
+        given = tensors([*arguments[:3], weight, arguments[4]])
+        y = network(*given)
+        sens = Tensor(np.random.RandomState(6).randint(-8, 9, y.shape).astype(np.float32))
+        results.append([array.asnumpy() for array in (y, *Gradients(network)(*given, sens))])
+    for name, wanted, found, single in zip(("y",) + NAMES, *results):
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-6 * np.abs(wanted).max(), err_msg=name)
+        if name in ("y", "x", "offset", "mask"):
+            assert np.abs(found - single).max() > 1e-4 * np.abs(single).max(), f"{name}: the weights were rounded"
 
 
 def test_native_is_deterministic():

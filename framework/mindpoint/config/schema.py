@@ -132,8 +132,8 @@ class TrainSettings:
         clip_norm: maximum global norm of the gradients; larger gradients are scaled down to it.
         ema: decay of the exponential moving average of the weights, which is evaluated and saved; e.g. 0.9998.
         precision: number type of the network: ``float32``, also called ``O0``; ``O1`` (float16 in convolutions and dense layers), ``O2``
-            (float16 except normalisation), ``O3`` (float16); ``bfloat16`` (bfloat16 except normalisation). Losses and weights are always
-            float32.
+            (float16 except normalisation), ``O3`` (float16); ``bfloat16`` (bfloat16 except normalisation; on a CPU only the factors of
+            products in convolutions). Losses and weights are always float32.
         loss_scale: factor of the loss while gradients are computed, or ``dynamic``. Not given: ``dynamic`` with float16, otherwise no
             scaling.
         sink: number of steps that an Ascend runs without returning to the host; the losses shown are those of the last step. Not given:
