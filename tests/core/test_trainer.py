@@ -33,6 +33,12 @@ BROKEN_3 = [(3, "spot-3.png: image 3 is broken; mend it")]
 BROKEN = ("data.train.dataset={type: 'toy:Spots', count: 40, broken: 17}", "data.train.max_unreadable=0")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def graph_mode_afterwards():
+    yield
+    device.setup("CPU", seed=0)
+
+
 def trainer_of(toy, run_dir, *overrides, mode="eager"):
     """The trainer of a toy model, by default one that needs no compilation."""
     config = load_config(str(toy), overrides)
