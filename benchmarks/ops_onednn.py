@@ -2,10 +2,10 @@
 
     python benchmarks/ops_onednn.py
 
-oneDNN is the one that PyTorch contains, in a process of its own, because MindSpore needs it limited to AVX2. Maps and weights have its layout
-(channels last), so that nothing is reordered in the measured time. The last column is the time for the input and the output to change between
-that layout and NCHW, float32, which a network of operators with NCHW maps would need around each forward pass. All times are the least of
-twelve, in milliseconds.
+oneDNN is the one that PyTorch contains, in a process of its own, because MindSpore needs it limited to AVX2. Maps and weights have its
+layout (channels last), so that nothing is reordered in the measured time. The last column is the time for input and output to change
+between that layout and NCHW, float32, which a network of operators with NCHW maps would need around each forward pass. All times are the
+least of twelve, in milliseconds.
 """
 
 from __future__ import annotations

@@ -35,15 +35,22 @@ for line in sys.stdin:
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 FIRST = (
     "end_to_end/test_parity_command.py",
+    "core/test_distributed.py",
+    "end_to_end/test_parity_of_detection.py",
+    "end_to_end/test_export_command.py",
+    "core/test_onnx_operators.py",
     "end_to_end/test_own_data.py",
     "configs/test_plugin_guide.py",
     "packaging/test_scaffold.py",
     "packaging/test_other_tasks.py",
-    "core/test_distributed.py",
     "core/test_resume.py",
+    "end_to_end/test_export_golden.py",
+    "packaging/test_outside_detector.py",
+    "end_to_end/test_shipped_models.py",
     "end_to_end/test_notebook.py",
+    "end_to_end/test_model_zoo_chain.py",
 )
-"""Files of tests that take about a minute or more. They are begun first, so that the processes of pytest-xdist end together."""
+"""The files of tests that take longest. They are begun first, so that the processes of pytest-xdist end together."""
 
 
 def pytest_configure(config):

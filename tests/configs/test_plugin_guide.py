@@ -41,9 +41,15 @@ def run(line, folder):
     return done.stdout
 
 
+SMALL = ("model.backbone='{type: ResNet, depth: 18, width: 8}'", "model.neck='{type: Deconv, conv: plain, channels: [16, 16, 16]}'")
+
+
 def short(line, page):
-    """Return the command with three images for the evaluation at the end of two steps of training; a hook needs no compiled network."""
-    changes = ["data.val.dataset.count=3"] * line.endswith("max_steps=2") + ["runtime.mode=eager"] * (page == "hook")
+    """Return the command with three images for the evaluation at the end of two steps of training; heads and hooks suit any network, and a
+    hook needs no compiled one."""
+    if not line.endswith("max_steps=2"):
+        return line
+    changes = ["data.val.dataset.count=3", *SMALL * (page in ("head", "hook")), *["runtime.mode=eager"] * (page == "hook")]
     return line + "".join(f" --set {change}" for change in changes)
 
 

@@ -22,6 +22,13 @@ def graph_mode():
     ms.set_context(mode=ms.GRAPH_MODE)
 
 
+@pytest.fixture
+def eager_mode(graph_mode):
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    yield
+    ms.set_context(mode=ms.GRAPH_MODE)
+
+
 class WithGradients(nn.Cell):
     """(x, weight, bias, dy) -> y, dx, dweight, dbias"""
 
@@ -104,6 +111,10 @@ CASES = {
 }
 
 
+COMPILED = ("3x3", "stride 2", "Winograd", "groups, stride 2", "depthwise 5x5, stride 2")
+"""Cases that a compiled graph runs; the others take the kernel directly."""
+
+
 def arrays(shape, outputs, kernel_size, geometry, seed=0):
     rng = np.random.default_rng(seed)
     x = rng.standard_normal(shape).astype(np.float32)
@@ -123,9 +134,10 @@ def rounded(array):
     return ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).view(np.float32)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
-def test_output_and_gradients_are_those_of_the_formula(name):
+def test_output_and_gradients_are_those_of_the_formula(name, eager_mode):
+    if name in COMPILED:
+        ms.set_context(mode=ms.GRAPH_MODE)
     shape, (outputs, *kernel_size), geometry = CASES[name]
     x, weight, bias, dy = arrays(shape, outputs, kernel_size, geometry)
     wanted_all = (formula(x, weight, bias, geometry), *formula(x, weight, bias, geometry, dy))
@@ -136,7 +148,7 @@ def test_output_and_gradients_are_those_of_the_formula(name):
 
 @pytest.mark.skipif(not has_bfloat16(), reason="needs a CPU with products of bfloat16 numbers")
 @pytest.mark.parametrize("name", CASES)
-def test_products_of_bfloat16_numbers_are_summed_in_float32(name):
+def test_products_of_bfloat16_numbers_are_summed_in_float32(name, eager_mode):
     shape, (outputs, *kernel_size), geometry = CASES[name]
     x, weight, bias, dy = arrays(shape, outputs, kernel_size, geometry)
     found, single = run(geometry, x, weight, bias, dy, bfloat16=True), run(geometry, x, weight, bias, dy)
@@ -152,9 +164,8 @@ def test_products_of_bfloat16_numbers_are_summed_in_float32(name):
             np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5 * np.abs(wanted).max())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("channels, size, groups", [(8, 40, 1), (16, 40, 1), (16, 5, 1), (8, 40, 2), (8, 40, 8)])
-def test_an_image_gives_the_same_in_any_batch(channels, size, groups):
+def test_an_image_gives_the_same_in_any_batch(channels, size, groups, eager_mode):
     geometry = (1, 1, 1, 1, 1, 1, 1, 1, groups)
     x, weight, bias, dy = arrays((3, channels, size, size + 1), 24, (3, 3), geometry)
     y, dx, _, _ = run(geometry, x, weight, bias, dy)
@@ -163,24 +174,31 @@ def test_an_image_gives_the_same_in_any_batch(channels, size, groups):
         assert np.array_equal(alone[0][0], y[row]) and np.array_equal(alone[1][0], dx[row])
 
 
+FORMS = [(12, 40, 1), (16, 40, 1), (12, 5, 1), (12, 40, 2), (12, 40, 12)]  # channels, size, groups
 THREADS = """
 import sys, numpy as np, test_conv2d as t
-channels, size, groups = map(int, sys.argv[2:])
-shape, (outputs, *size), geometry = (2, channels, size, size + 1), (24, 3, 3), (1, 1, 1, 1, 1, 1, 1, 1, groups)
-t.ms.set_context(mode=t.ms.GRAPH_MODE)
-np.savez(sys.argv[1], *t.run(geometry, *t.arrays(shape, outputs, size, geometry)))
+t.ms.set_context(mode=t.ms.PYNATIVE_MODE)
+for channels, size, groups in t.FORMS:
+    shape, (outputs, *kernel), geometry = (2, channels, size, size + 1), (24, 3, 3), (1, 1, 1, 1, 1, 1, 1, 1, groups)
+    np.savez(f"{sys.argv[1]}/{channels}-{size}-{groups}.npz", *t.run(geometry, *t.arrays(shape, outputs, kernel, geometry)))
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("channels, size, groups", [(12, 40, 1), (16, 40, 1), (12, 5, 1), (12, 40, 2), (12, 40, 12)])
-def test_results_do_not_depend_on_the_number_of_threads(channels, size, groups, tmp_path):
-    found = []
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """The results of all forms with one thread and with three."""
+    folders = []
     for threads in ("1", "3"):
-        path = tmp_path / f"{threads}.npz"
+        folders.append(tmp_path_factory.mktemp("threads"))
         env = {**os.environ, "OMP_NUM_THREADS": threads, "PYTHONPATH": os.path.dirname(__file__)}
-        subprocess.run([sys.executable, "-c", THREADS, str(path), str(channels), str(size), str(groups)], env=env, check=True, timeout=120)
-        found.append(np.load(path))
+        subprocess.run([sys.executable, "-c", THREADS, str(folders[-1])], env=env, check=True, timeout=120)
+    return folders
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("channels, size, groups", FORMS)
+def test_results_do_not_depend_on_the_number_of_threads(channels, size, groups, folders):
+    found = [np.load(folder / f"{channels}-{size}-{groups}.npz") for folder in folders]
     assert all(np.array_equal(found[0][name], found[1][name]) for name in found[0].files) and len(found[0].files) == 4
 
 

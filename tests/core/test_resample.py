@@ -13,7 +13,9 @@ pytestmark = pytest.mark.skipif(not find_compilers(), reason="no C++ compiler he
 
 
 @pytest.fixture(autouse=True)
-def graph_mode():
+def eager_mode():
+    ms.set_context(mode=ms.PYNATIVE_MODE)
+    yield
     ms.set_context(mode=ms.GRAPH_MODE)
 
 

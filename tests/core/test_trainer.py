@@ -33,9 +33,16 @@ BROKEN_3 = [(3, "spot-3.png: image 3 is broken; mend it")]
 BROKEN = ("data.train.dataset={type: 'toy:Spots', count: 40, broken: 17}", "data.train.max_unreadable=0")
 
 
-def trainer_of(toy, run_dir, *overrides):
+@pytest.fixture(scope="module", autouse=True)
+def graph_mode_afterwards():
+    yield
+    device.setup("CPU", seed=0)
+
+
+def trainer_of(toy, run_dir, *overrides, mode="eager"):
+    """The trainer of a toy model, by default one that needs no compilation."""
     config = load_config(str(toy), overrides)
-    device.setup("CPU", config.seed)
+    device.setup("CPU", config.seed, mode=mode)
     return build_trainer(config, run_dir)
 
 
@@ -45,7 +52,7 @@ def log_of(run_dir):
 
 @pytest.mark.slow
 def test_it_learns_and_writes_what_it_did(toy, tmp_path, capsys):
-    trainer_of(toy, tmp_path).train()
+    trainer_of(toy, tmp_path, mode="graph").train()
     records = log_of(tmp_path)
     steps = [record for record in records if "loss" in record]
     assert [record["step"] for record in steps] == list(range(1, 31))
@@ -197,7 +204,7 @@ def test_after_train_is_called_when_a_hook_fails(toy, tmp_path):
 
 @pytest.mark.slow
 def test_a_gradient_that_is_not_finite_updates_nothing(toy, tmp_path):
-    trainer = trainer_of(toy, tmp_path, "data.train.dataset={type: 'toy:Spots', count: 8, nan: 3}", "train.epochs=1")
+    trainer = trainer_of(toy, tmp_path, "data.train.dataset={type: 'toy:Spots', count: 8, nan: 3}", "train.epochs=1", mode="graph")
     before = {name: value.asnumpy().copy() for name, value in trainer.network_step.network.parameters_dict().items()}
     trainer.train()
     assert trainer.skipped_steps == 1
@@ -414,7 +421,9 @@ def test_a_run_resumes_from_the_newest_kept_checkpoint(toy, tmp_path):
 
 @pytest.mark.slow
 def test_the_loss_scale_is_logged(toy, tmp_path, capsys):
-    trainer_of(toy, tmp_path, "train.epochs=1", "train.loss_scale=dynamic", "+hooks.tables={type: 'mindpoint.hooks.csv_table:Csv'}").train()
+    trainer_of(
+        toy, tmp_path, "train.epochs=1", "train.loss_scale=dynamic", "+hooks.tables={type: 'mindpoint.hooks.csv_table:Csv'}", mode="graph"
+    ).train()
     assert [record["loss_scale"] for record in log_of(tmp_path) if "loss" in record] == [65536.0] * 5
     assert (tmp_path / "steps.csv").read_text().splitlines()[1].endswith(",65536.0")
     assert "  loss scale 65536  " in capsys.readouterr().out
@@ -473,12 +482,12 @@ def on_the_host(function, dataset, sink_size):
 def test_sunk_data_train_the_same(toy, tmp_path, monkeypatch):
     """The same batches, learning rates and updates in the same order, five steps at a time; the device's part is done by the host here."""
     changes = ["train.epochs=2", "schedule={_replace_: true, type: 'mindpoint.optim.schedules:Cosine'}"]
-    plain = trainer_of(toy, tmp_path / "plain", *changes)
+    plain = trainer_of(toy, tmp_path / "plain", *changes, mode="graph")
     monkeypatch.setattr("mindpoint.training.sink.device", SimpleNamespace(name=lambda: "Ascend"))
     monkeypatch.setattr("mindspore.data_sink", on_the_host)
     with pytest.raises(ConfigError, match="train.sink: 3 must divide the 5 steps of an epoch and the 10 of the training"):
         trainer_of(toy, tmp_path, *changes, "train.sink=3")
-    sunk = trainer_of(toy, tmp_path / "sunk", *changes, "train.sink=5")
+    sunk = trainer_of(toy, tmp_path / "sunk", *changes, "train.sink=5", mode="graph")
     for trainer in (plain, sunk):
         trainer.run_dir.mkdir()
         trainer.train()

@@ -6,9 +6,9 @@ import os
 import pytest
 import yaml
 
-POSE = {"model": {"neck": {"conv": "plain", "channels": [16, 16, 16]}, "heads": {"pose": {"head_conv": 8}}}}
+POSE = {"model": {"backbone": {"width": 8}, "neck": {"conv": "plain", "channels": [16, 16, 16]}, "heads": {"pose": {"head_conv": 8}}}}
 POSE_BASES = ["_base_/model/multi_pose.yaml", "_base_/model/resnet_dcn.yaml", "_base_/data/input_coco.yaml", "_base_/runtime/default.yaml"]
-BOXES_BASES = ["quickstart_detection.yaml"]
+BOXES_BASES, BOXES = ["quickstart_detection.yaml"], {"model": {"backbone": {"width": 8}, "neck": {"channels": 16}}}
 
 
 @pytest.fixture(scope="module")
@@ -60,5 +60,5 @@ def test_joints(name, formats, tmp_path, mindpoint):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["pascal_voc", "yolo_boxes_roboflow"])
 def test_boxes(name, formats, tmp_path, mindpoint):
-    said = trained(mindpoint, formats / name, tmp_path, BOXES_BASES, {})
+    said = trained(mindpoint, formats / name, tmp_path, BOXES_BASES, BOXES)
     assert said["bbox/AP"] >= 0 and said["loss"] > 0

@@ -20,16 +20,10 @@ def mindpoint(commands, folder):
 TERMS = {"loss", "hm_loss", "wh_loss", "off_loss", "hp_loss", "hm_hp_loss", "hp_offset_loss"}
 SHORT = ["--set", "train.max_steps=2", "--set", "data.val.dataset.count=3", "--set", "data.train.batch_size=2"]
 EAGER = ["--set", "runtime.mode=eager"]  # compiling takes longer than two steps; the others do it
+NARROW = ["--set", "model.backbone={type: ResNet, depth: 18, width: 8}", "--set", "model.neck={type: Deconv, channels: [16, 16, 16]}"]
 SWAPS = {
     "as shipped": [],
-    "ResNet-18": [
-        *EAGER,
-        "--set",
-        "model.backbone={type: ResNet, depth: 18}",
-        "--set",
-        "model.neck={type: Deconv, channels: [64, 32, 16]}",
-    ],
-    "two heads fewer": [*EAGER, "--set", "model.heads.pose.hp_offset=false", "--set", "model.heads.pose.hm_hp=false"],
+    "ResNet-18, two heads fewer": [*EAGER, *NARROW, "--set", "model.heads.pose.hp_offset=false", "--set", "model.heads.pose.hm_hp=false"],
 }
 
 
@@ -39,7 +33,7 @@ def test_quick_start_with_parts_swapped(folder, mindpoint, swap):
     done = mindpoint("train", "quickstart", *SHORT, *SWAPS[swap], "--out", swap)
     assert done.returncode == 0, done.stdout + done.stderr
     records = [json.loads(line) for line in (folder / swap / "log.jsonl").read_text().splitlines()]
-    expected = TERMS - {"hm_hp_loss", "hp_offset_loss"} if swap == "two heads fewer" else TERMS
+    expected = TERMS - {"hm_hp_loss", "hp_offset_loss"} if "two heads fewer" in swap else TERMS
     assert all(expected == {name for name in record if name.endswith("loss")} for record in records[:2])
     assert all(0 < records[0][name] < 1000 for name in expected)
     assert "keypoints      AP" in done.stdout and len(list((folder / swap / "pictures").iterdir())) == 1
@@ -53,7 +47,7 @@ def test_five_of_the_joints_by_a_file_of_one_s_own(folder, mindpoint):
         "keypoints: {_replace_: true, names: [nose, left_wrist, right_wrist, left_ankle, right_ankle],\n"
         "            skeleton: [[nose, left_wrist], [nose, right_wrist]], sigmas: [0.03, 0.06, 0.06, 0.09, 0.09]}\n"
     )
-    done = mindpoint("train", "five.yaml", *SHORT, *EAGER, "--out", "five")
+    done = mindpoint("train", "five.yaml", *SHORT, *EAGER, *NARROW, "--out", "five")
     assert done.returncode == 0, done.stdout + done.stderr
     found = mindpoint("eval", "five", "--set", "data.val.dataset.count=2")
     assert found.returncode == 0, found.stderr

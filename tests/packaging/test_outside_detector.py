@@ -12,12 +12,13 @@ SEEN = ("--threshold", "0.02", "--format", "json,pictures")
 
 
 @pytest.fixture(scope="module")
-def run(install, tmp_path_factory):
+def run(install, tmp_path_factory, commands):
     """Return a function that runs ``mindpoint`` where the distribution is installed, and the folder of a short training."""
     folder = tmp_path_factory.mktemp("outside")
+    command = commands(install("strides").environment, folder)
 
     def mindpoint(*arguments):
-        done = install("strides").mindpoint(*map(str, arguments))
+        done = command(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

@@ -1,5 +1,7 @@
 """Decoding as a MindSpore cell, as a MINDIR file holds it, against the decoders in numpy."""
 
+import contextlib
+
 import mindspore as ms
 import numpy as np
 import pytest
@@ -26,9 +28,10 @@ def random_maps(channels, batch=2):
     return {**maps, "wh": np.abs(maps["wh"]) * 4}
 
 
-def compare(decoder, maps):
+def compare(decoder, maps, compiled=False):
     """Both decode the same; rows with score 0 of the cell go, as those of a file do."""
-    outputs = decoder.cell(tuple(maps), dict.fromkeys(maps, STRIDE))(*map(ms.Tensor, maps.values()))
+    with contextlib.nullcontext() if compiled else device.operator_by_operator():
+        outputs = decoder.cell(tuple(maps), dict.fromkeys(maps, STRIDE))(*map(ms.Tensor, maps.values()))
     names = ["boxes", "scores", "labels", *(field.name for field in decoder.fields)]
     found = dict(zip(names, (output.asnumpy() for output in outputs)))
     assert found["labels"].dtype == np.int64 and len(outputs) == len(names)
@@ -42,7 +45,6 @@ def compare(decoder, maps):
             np.testing.assert_allclose(getattr(mine, name), getattr(theirs, name), atol=1e-3, err_msg=name)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("optional", [(), ("reg",), ("hm_hp",), ("reg", "hm_hp", "hp_offset")], ids=" ".join)
 @pytest.mark.parametrize(
     "classes, options",
@@ -56,7 +58,6 @@ def test_poses(optional, classes, options):
     compare(MultiPoseDecoder(keypoints, ["x"] * classes, **options), maps)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("factor", [0.0, 1e6])
 def test_the_likely_peak_with_extreme_distance_factors(factor):
     """Costs may be very large, and a large factor must not make peaks below the threshold cheap."""
@@ -67,10 +68,9 @@ def test_the_likely_peak_with_extreme_distance_factors(factor):
 @pytest.mark.slow
 def test_poses_with_joint_heatmaps_of_a_squared_error():
     maps = random_maps({"hm": 1, "wh": 2, "hps": 6, "hm_hp": 3})
-    compare(MultiPoseDecoder(Keypoints(["a", "b", "c"]), ["x"], joint_activation="none"), maps)
+    compare(MultiPoseDecoder(Keypoints(["a", "b", "c"]), ["x"], joint_activation="none"), maps, compiled=True)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("class_sizes", [False, True])
 def test_boxes(class_sizes):
     maps = random_maps({"hm": 4, "wh": 8 if class_sizes else 2, "reg": 2})
@@ -81,15 +81,13 @@ def test_boxes(class_sizes):
 def test_scores_of_a_centre_heatmap_of_a_squared_error_end_at_one():
     maps = random_maps({"hm": 4, "wh": 2, "reg": 2})
     assert maps["hm"].max() > 1
-    compare(DetectionDecoder(list("abcd"), center_activation="none"), maps)
+    compare(DetectionDecoder(list("abcd"), center_activation="none"), maps, compiled=True)
 
 
-@pytest.mark.slow
 def test_fewer_pixels_than_detections():
     compare(DetectionDecoder(["a"], top_k=1000), random_maps({"hm": 1, "wh": 2}))
 
 
-@pytest.mark.slow
 def test_equal_scores_keep_the_order_of_the_decoder():
     maps = random_maps({"hm": 2, "wh": 2, "reg": 2})
     peaks = np.zeros_like(maps["hm"])

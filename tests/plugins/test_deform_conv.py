@@ -33,6 +33,7 @@ CASES = {
     "uneven": (1, 4, 3, 7, 9, (5, 3), (2, 1), (3, 0), (1, 2), 2),
     "vectors": (2, 34, 33, 4, 7, (3, 3), (1, 1), (1, 1), (1, 1), 2),  # more channels than a vector has lanes, none a multiple
 }
+COMPILED = ("stride", "vectors")  # the others run without a compilation
 NAMES = ("x", "offset", "mask", "weight", "bias")
 
 
@@ -42,6 +43,11 @@ def graph_mode():
     ms.set_context(mode=ms.GRAPH_MODE)
     yield
     ms.set_context(mode=before)
+
+
+@pytest.fixture
+def eager_mode(graph_mode):
+    ms.set_context(mode=ms.PYNATIVE_MODE)
 
 
 @pytest.fixture(params=["portable", "native"])
@@ -99,7 +105,9 @@ def tensors(arrays):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
-def test_matches_formula_and_its_slopes(case, implementation):
+def test_matches_formula_and_its_slopes(case, implementation, eager_mode):
+    if case in COMPILED:
+        ms.set_context(mode=ms.GRAPH_MODE)
     arguments, numbers = example(case)
     expected = oracle.deform_conv(*arguments, *numbers)
     network = Function(*numbers, implementation)
@@ -117,7 +125,7 @@ def test_matches_formula_and_its_slopes(case, implementation):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", ["plain", "stride", "groups", "uneven", "vectors"])
-def test_native_and_portable_agree(case):
+def test_native_and_portable_agree(case, eager_mode):
     """Everywhere, also where offsets are whole numbers and the derivative is a matter of convention (as in a network's first step)."""
     if not find_compilers():
         pytest.skip("no C++ compiler here")
@@ -134,7 +142,7 @@ def test_native_and_portable_agree(case):
         np.testing.assert_allclose(native.asnumpy(), portable.asnumpy(), rtol=0, atol=3e-6 * scale, err_msg=name)
 
 
-def test_two_by_two_by_hand(implementation):
+def test_two_by_two_by_hand(implementation, eager_mode):
     x = np.array([[[[1, 2], [3, 4]]]], np.float32)
     dy, dx = [[0.5, 0], [-2, -0.5]], [[0.25, 0.5], [0, -0.25]]
     mask = np.array([[[[0.5, 1], [1, 1]]]], np.float32)
@@ -159,7 +167,7 @@ def test_two_by_two_by_hand(implementation):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("far", [50.0, -1e4, 3e9])
-def test_far_outside_is_zero_and_finite(far, implementation):
+def test_far_outside_is_zero_and_finite(far, implementation, eager_mode):
     arguments, numbers = example("plain")
     arguments[1] = np.full_like(arguments[1], far)
     network = Function(*numbers, implementation)
@@ -171,7 +179,7 @@ def test_far_outside_is_zero_and_finite(far, implementation):
     np.testing.assert_allclose(dbias.asnumpy(), np.full(3, y[:, 0].size))
 
 
-def test_without_offsets_it_is_a_convolution(implementation):
+def test_without_offsets_it_is_a_convolution(implementation, eager_mode):
     arguments, numbers = example("stride")
     arguments[1], arguments[2] = np.zeros_like(arguments[1]), np.ones_like(arguments[2])
     y = deform_conv2d(*tensors(arguments[:4]), None, *numbers, implementation)
@@ -181,7 +189,7 @@ def test_without_offsets_it_is_a_convolution(implementation):
 
 @pytest.mark.skipif(not has_bfloat16(), reason="needs a CPU with products of bfloat16 numbers")
 @pytest.mark.parametrize("case", ["plain", "uneven", "vectors"])
-def test_products_of_bfloat16_numbers_are_summed_in_float32(case):
+def test_products_of_bfloat16_numbers_are_summed_in_float32(case, eager_mode):
     """Interpolated values that bfloat16 holds exactly, so that only the weights are rounded."""
     arguments, numbers = example(case, seed=4)
     rng = np.random.RandomState(5)
@@ -203,7 +211,7 @@ def test_products_of_bfloat16_numbers_are_summed_in_float32(case):
             assert np.abs(found - single).max() > 1e-4 * np.abs(single).max(), f"{name}: the weights were rounded"
 
 
-def test_native_is_deterministic():
+def test_native_is_deterministic(eager_mode):
     if not find_compilers():
         pytest.skip("no C++ compiler here")
     rng = np.random.RandomState(0)
@@ -242,7 +250,7 @@ def test_native_with_dynamic_shapes():
             np.testing.assert_array_equal(moving.asnumpy(), still.asnumpy())
 
 
-def test_cell_starts_as_half_a_convolution(implementation):
+def test_cell_starts_as_half_a_convolution(implementation, eager_mode):
     cell = DeformConv2d(5, 6, implementation=implementation)
     assert sorted(cell.parameters_dict()) == ["bias", "conv_offset_mask.bias", "conv_offset_mask.weight", "weight"]
     assert cell.conv_offset_mask.weight.shape == (27, 5, 3, 3)
@@ -312,7 +320,7 @@ def test_cell_and_what_follows_it_are_the_same_with_both_implementations():
 
 
 @pytest.mark.parametrize("lowered", [NAMES, ("offset", "mask")])
-def test_float16_is_sampled_in_float32(lowered, implementation):
+def test_float16_is_sampled_in_float32(lowered, implementation, eager_mode):
     """Far to the right, where the positions themselves would be rounded to 1/8 pixel."""
     rng = np.random.RandomState(0)
     shapes = ((1, 3, 2, 200), (1, 18, 2, 200), (1, 9, 2, 200), (4, 3, 3, 3), (4,))

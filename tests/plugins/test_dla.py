@@ -19,8 +19,11 @@ PYRAMID = (FeatureSpec(64, 4), FeatureSpec(128, 8), FeatureSpec(256, 16), Featur
 
 
 @pytest.fixture(scope="module", autouse=True)
-def graph_mode():
+def eager_mode():
+    """Other tests compile these parts: those of their contracts and of training."""
     device.setup("CPU", seed=0)
+    with device.operator_by_operator():
+        yield
 
 
 def count(cell):

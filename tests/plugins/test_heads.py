@@ -131,11 +131,11 @@ def test_any_number_of_joints_trains(count):
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: (ResNet(18), lambda f: Deconv(f, (16, 16, 16))),
-        lambda: (ResNet(18), lambda f: Deconv(f, (16, 16), "plain")),
+        lambda: (ResNet(18, width=8), lambda f: Deconv(f, (16, 16, 16))),
+        lambda: (ResNet(18, width=8), lambda f: Deconv(f, (16, 16), "plain")),
         lambda: (DLA34(SLIM), lambda f: Deconv(f, (8, 8))),
         lambda: (DLA34(SLIM), lambda f: DLAUp(f, "plain")),
-        lambda: (ResNet(50), ModelZooDLAUp),
+        lambda: (ResNet(50, width=8), ModelZooDLAUp),
     ],
     ids=["resdcn18", "resnet18 stride 8", "dla deconv", "dla plain", "resnet50 model zoo"],
 )

@@ -13,8 +13,11 @@ SIZE = 4  # map height and width
 
 
 @pytest.fixture(scope="module", autouse=True)
-def graph_mode():
+def eager_mode():
+    """Other tests compile these parts: those of their contracts and of training."""
     device.setup("CPU", seed=0)
+    with device.operator_by_operator():
+        yield
 
 
 def example(seed=0, persons=2):

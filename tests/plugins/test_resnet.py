@@ -15,8 +15,11 @@ PARAMETERS = {18: 11_689_512 - 513_000, 34: 21_797_672 - 513_000, 50: 25_557_032
 
 
 @pytest.fixture(scope="module", autouse=True)
-def graph_mode():
+def eager_mode():
+    """Other tests compile these parts: those of their contracts and of training."""
     device.setup("CPU", seed=0)
+    with device.operator_by_operator():
+        yield
 
 
 @pytest.mark.slow
