@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import OFFLINE, Installed, pip
+from installations import OFFLINE, Installed, pip
 from mindpoint.cli.main import main
 from mindpoint.scaffold import PARTS
 
