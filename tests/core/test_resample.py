@@ -7,7 +7,7 @@ from cell_gradients import run
 from mindpoint.native.accelerate import accelerate
 from mindpoint.native.build import find_compilers
 from mindpoint.native.resample import NativeMaxPool2d, NativeUpsample, NativeZeroPad2d
-from mindspore import nn
+from mindspore import nn, ops
 
 pytestmark = pytest.mark.skipif(not find_compilers(), reason="no C++ compiler here")
 
@@ -105,6 +105,39 @@ def test_a_border_is_numpys(sides):
     (top, bottom), (left, right) = sides
     np.testing.assert_array_equal(y, wanted)
     np.testing.assert_array_equal(dx, dy[:, :, top : dy.shape[2] - bottom, left : dy.shape[3] - right])
+
+
+KNOWN = []
+
+
+@ops.constexpr
+def note(shape):
+    KNOWN.append(shape)
+
+
+class Bordered(nn.Cell):
+    """Notes the shape that the compiler knows."""
+
+    def __init__(self):
+        super().__init__()
+        self.border = nn.ZeroPad2d((1, 2, 3, 4))
+        accelerate(self)
+
+    def construct(self, x):
+        y = self.border(x)
+        note(y.shape)
+        return y
+
+
+def test_exported_without_a_number_of_images_it_keeps_height_and_width(monkeypatch):
+    """Deformable convolutions need them in MINDIR files."""
+    cell = Bordered()
+    monkeypatch.setenv("MINDPOINT_KERNELS", "portable")  # as in exports
+    ms.set_context(mode=ms.GRAPH_MODE)
+    cell.set_inputs(ms.Tensor(shape=[None, 3, 8, 9], dtype=ms.float32))
+    x = np.arange(2 * 3 * 8 * 9, dtype=np.float32).reshape(2, 3, 8, 9)
+    np.testing.assert_array_equal(cell(ms.Tensor(x)).asnumpy(), np.pad(x, ((0, 0), (0, 0), (3, 4), (1, 2))))
+    assert set(KNOWN) == {(None, 3, 15, 12)}
 
 
 def test_other_borders_are_left_alone():

@@ -148,8 +148,11 @@ class NativeZeroPad2d(nn.ZeroPad2d):
 
     def prepare(self, geometry: Tuple[int, ...]) -> None:
         self.operator, self.geometry = border(geometry), Tensor(geometry, ms.int64)
+        self.pad = ops.Pad(((0, 0), (0, 0), geometry[:2], geometry[2:]))
 
     def construct(self, x):
-        if native(SOURCE) and x.dtype == ms.float32 and x.ndim == 4:
+        if x.ndim != 4:
+            return super().construct(x)
+        if native(SOURCE) and x.dtype == ms.float32:
             return self.operator(x, self.geometry)
-        return super().construct(x)
+        return self.pad(x)  # unlike MindSpore's cell, keeps a known height and width if the batch is unknown
