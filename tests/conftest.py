@@ -64,6 +64,26 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: (places.get(item.path, len(FIRST)), -tests[item.path], item.path))
 
 
+@pytest.fixture
+def graph_mode():
+    """Let MindSpore compile networks; the mode is restored afterwards."""
+    import mindspore as ms
+
+    before = ms.get_context("mode")
+    ms.set_context(mode=ms.GRAPH_MODE)
+    yield
+    ms.set_context(mode=before)
+
+
+@pytest.fixture
+def eager_mode():
+    """Let MindSpore run networks operator by operator; the mode is restored afterwards."""
+    from mindpoint.runtime import device
+
+    with device.operator_by_operator():
+        yield
+
+
 class Commands:
     """A process that runs one command of mindpoint after the other in a folder: MindSpore starts once for all of them."""
 

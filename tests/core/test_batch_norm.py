@@ -10,13 +10,8 @@ from mindpoint.native.build import find_compilers
 from mindpoint.native.fused import NativeSequence, conv_norm
 from mindspore import Parameter, Tensor, nn
 
-pytestmark = pytest.mark.skipif(not find_compilers(), reason="no C++ compiler here")
+pytestmark = [pytest.mark.skipif(not find_compilers(), reason="no C++ compiler here"), pytest.mark.usefixtures("graph_mode")]
 EPS, KEPT = 1e-3, 0.8
-
-
-@pytest.fixture(autouse=True)
-def graph_mode():
-    ms.set_context(mode=ms.GRAPH_MODE)
 
 
 def layer(channels, native=True):

@@ -14,19 +14,7 @@ from mindpoint.native.conv2d import SOURCE, NativeConv2d, has_bfloat16, kernel
 from mindpoint.native.kernel import choose
 from mindspore import nn, ops
 
-pytestmark = pytest.mark.skipif(not find_compilers(), reason="no C++ compiler here")
-
-
-@pytest.fixture(autouse=True)
-def graph_mode():
-    ms.set_context(mode=ms.GRAPH_MODE)
-
-
-@pytest.fixture
-def eager_mode(graph_mode):
-    ms.set_context(mode=ms.PYNATIVE_MODE)
-    yield
-    ms.set_context(mode=ms.GRAPH_MODE)
+pytestmark = [pytest.mark.skipif(not find_compilers(), reason="no C++ compiler here"), pytest.mark.usefixtures("graph_mode")]
 
 
 class WithGradients(nn.Cell):

@@ -11,7 +11,7 @@ from mindpoint.native.conv2d import NativeConv2d
 from mindpoint.native.fused import NativeSequence, conv_norm
 from mindspore import Parameter, Tensor, nn, ops
 
-pytestmark = pytest.mark.skipif(not find_compilers(), reason="no C++ compiler here")
+pytestmark = [pytest.mark.skipif(not find_compilers(), reason="no C++ compiler here"), pytest.mark.usefixtures("graph_mode")]
 CONVOLUTIONS = {  # channels, outputs, kernel, stride, groups
     "3x3": (5, 9, 3, 1, 1),
     "Winograd": (18, 35, 3, 1, 1),
@@ -21,18 +21,6 @@ CONVOLUTIONS = {  # channels, outputs, kernel, stride, groups
     "depthwise": (6, 6, 3, 2, 6),
 }
 STEPS = [(True, True, True), (True, False, True), (True, False, False), (False, True, True), (False, False, True)]
-
-
-@pytest.fixture(autouse=True)
-def graph_mode():
-    ms.set_context(mode=ms.GRAPH_MODE)
-
-
-@pytest.fixture
-def eager_mode(graph_mode):
-    ms.set_context(mode=ms.PYNATIVE_MODE)
-    yield
-    ms.set_context(mode=ms.GRAPH_MODE)
 
 
 class Block(nn.Cell):

@@ -18,6 +18,8 @@ from mindpoint.exporting.onnx_sizes import Sizes, other_shape
 from mindspore import Tensor, nn
 from operator_cells import CELLS, Deciding, Known, Unknown, randomize
 
+pytestmark = pytest.mark.usefixtures("graph_mode")
+
 SHAPES = ((1, 48, 64), (3, 80, 72))
 
 
@@ -65,14 +67,6 @@ def waves(batch, height, width):
     phase = np.arange(batch * 3).reshape(batch, 3, 1, 1)
     y, x = np.arange(height).reshape(-1, 1) / 5, np.arange(width) / 7
     return (0.3 * np.sin(y + x * (1 + phase / 5) + phase**2)).astype(np.float32)
-
-
-@pytest.fixture(autouse=True)
-def graph_mode():
-    mode = ms.get_context("mode")
-    ms.set_context(mode=ms.GRAPH_MODE)
-    yield
-    ms.set_context(mode=mode)
 
 
 @pytest.mark.slow

@@ -9,14 +9,7 @@ from mindpoint.native.build import find_compilers
 from mindpoint.native.resample import NativeMaxPool2d, NativeUpsample, NativeZeroPad2d
 from mindspore import nn, ops
 
-pytestmark = pytest.mark.skipif(not find_compilers(), reason="no C++ compiler here")
-
-
-@pytest.fixture(autouse=True)
-def eager_mode():
-    ms.set_context(mode=ms.PYNATIVE_MODE)
-    yield
-    ms.set_context(mode=ms.GRAPH_MODE)
+pytestmark = [pytest.mark.skipif(not find_compilers(), reason="no C++ compiler here"), pytest.mark.usefixtures("eager_mode")]
 
 
 def upsampled(x, weight, stride, padding, dy=None):

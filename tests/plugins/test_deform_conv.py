@@ -37,19 +37,6 @@ COMPILED = ("stride", "vectors")  # the others run without a compilation
 NAMES = ("x", "offset", "mask", "weight", "bias")
 
 
-@pytest.fixture
-def graph_mode():
-    before = ms.get_context("mode")
-    ms.set_context(mode=ms.GRAPH_MODE)
-    yield
-    ms.set_context(mode=before)
-
-
-@pytest.fixture
-def eager_mode(graph_mode):
-    ms.set_context(mode=ms.PYNATIVE_MODE)
-
-
 @pytest.fixture(params=["portable", "native"])
 def implementation(request):
     if request.param == "native" and not find_compilers():
