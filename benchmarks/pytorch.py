@@ -2,11 +2,11 @@
 
     python benchmarks/pytorch.py [--torch-python PYTHON] [--torchvision] [--bfloat16] [--rounds N] [--json FILE]
 
-PyTorch may be in an environment of its own; ``--torch-python`` names its interpreter. It was tested with 2.13; ninja and setuptools are
-needed to compile an extension. Its network is the official DLA-34 with deformable convolutions like those of the public CPU ports of DCNv2
-(``pytorch_deform_conv.cc``). For prediction, only our time includes decoding. For training, PyTorch has a simple loss on all maps and
-Adam; ours has the real loss. Rounds alternate between the two; compilation is not counted. Prints medians over rounds in seconds, and the
-ratios.
+PyTorch may be in an environment of its own; ``--torch-python`` names its interpreter. It was tested with 2.13, and with ``--torchvision``
+with 2.14; ninja and setuptools are needed to compile an extension. Its network is the official DLA-34 with deformable convolutions like
+those of the public CPU ports of DCNv2 (``pytorch_deform_conv.cc``). For prediction, only our time includes decoding. For training, PyTorch
+has a simple loss on all maps and Adam; ours has the real loss. Rounds alternate between the two; compilation is not counted. Prints
+medians over rounds in seconds, and the ratios.
 """
 
 from __future__ import annotations
@@ -33,13 +33,8 @@ def ours(what: str, runs: int, precision: str = "float32") -> float:
         precision: value of ``train.precision``.
     """
     command = [sys.executable, "-m", "mindpoint", "benchmark", what, CONFIG, "--json", "--runs", str(runs), "--batch", str(IMAGES[what])]
-    command += ["--set", f"input.size=[{SIDE},{SIDE}]"] + [
-        "--set",
-        "test.resolution=fixed",
-        "--set",
-        "test.flip=false",
-        f"+train.precision={precision}",
-    ]
+    for change in (f"input.size=[{SIDE},{SIDE}]", "test.resolution=fixed", "test.flip=false", f"+train.precision={precision}"):
+        command += ["--set", change]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
     (table,) = json.loads(done.stdout)["tables"].values()
     counted = ("network", "decode", "post-process") if what == "infer" else ("step",)
@@ -111,9 +106,8 @@ def main() -> None:
         ratios = {name: median[name] / median["official network in PyTorch"] for name in ways}
         results[what] = {"rounds": seconds, "median": median, "ratios": ratios}
         times = ", ".join(f"{name} {value:.3f} s" for name, value in median.items())
-        print(
-            f"{what}, {IMAGES[what]} x {SIDE}x{SIDE}: {times}, ratio {', '.join(f'{ratio:.3f}' for ratio in ratios.values())}", flush=True
-        )
+        shown = ", ".join(f"{ratio:.3f}" for ratio in ratios.values())
+        print(f"{what}, {IMAGES[what]} x {SIDE}x{SIDE}: {times}, ratio {shown}", flush=True)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + "\n")
 

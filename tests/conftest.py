@@ -84,6 +84,18 @@ def eager_mode():
         yield
 
 
+@pytest.fixture(scope="session")
+def rounded():
+    """``rounded(array)``: the nearest bfloat16 numbers to a float32 array, of two equally near ones the even one."""
+    import numpy as np
+
+    def rounded(array):
+        bits = array.view(np.uint32)
+        return ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).view(np.float32)
+
+    return rounded
+
+
 class Commands:
     """A process that runs one command of mindpoint after the other in a folder: MindSpore starts once for all of them."""
 

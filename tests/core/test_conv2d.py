@@ -116,12 +116,6 @@ def run(geometry, *values, bfloat16=False):
     return [tensor.asnumpy() for tensor in WithGradients(geometry, bfloat16)(*map(ms.Tensor, values))]
 
 
-def rounded(array):
-    """Return the nearest bfloat16 numbers, of two equally near ones the even one."""
-    bits = array.view(np.uint32)
-    return ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).view(np.float32)
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_output_and_gradients_are_those_of_the_formula(name, eager_mode):
     if name in COMPILED:
@@ -136,7 +130,7 @@ def test_output_and_gradients_are_those_of_the_formula(name, eager_mode):
 
 @pytest.mark.skipif(not has_bfloat16(), reason="needs a CPU with products of bfloat16 numbers")
 @pytest.mark.parametrize("name", CASES)
-def test_products_of_bfloat16_numbers_are_summed_in_float32(name, eager_mode):
+def test_products_of_bfloat16_numbers_are_summed_in_float32(name, rounded, eager_mode):
     shape, (outputs, *kernel_size), geometry = CASES[name]
     x, weight, bias, dy = arrays(shape, outputs, kernel_size, geometry)
     found, single = run(geometry, x, weight, bias, dy, bfloat16=True), run(geometry, x, weight, bias, dy)

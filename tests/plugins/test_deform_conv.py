@@ -176,17 +176,15 @@ def test_without_offsets_it_is_a_convolution(implementation, eager_mode):
 
 @pytest.mark.skipif(not has_bfloat16(), reason="needs a CPU with products of bfloat16 numbers")
 @pytest.mark.parametrize("case", ["plain", "uneven", "vectors"])
-def test_products_of_bfloat16_numbers_are_summed_in_float32(case, eager_mode):
+def test_products_of_bfloat16_numbers_are_summed_in_float32(case, rounded, eager_mode):
     """Interpolated values that bfloat16 holds exactly, so that only the weights are rounded."""
     arguments, numbers = example(case, seed=4)
     rng = np.random.RandomState(5)
     arguments[0] = rng.randint(-4, 5, arguments[0].shape).astype(np.float32)
     arguments[1] = np.round(2 * arguments[1]) / 2
     arguments[2] = rng.randint(1, 3, arguments[2].shape).astype(np.float32) / 2
-    bits = arguments[3].view(np.uint32)
-    rounded = ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).view(np.float32)
     results = []
-    for weight, bfloat16 in ((rounded, False), (arguments[3], True), (arguments[3], False)):
+    for weight, bfloat16 in ((rounded(arguments[3]), False), (arguments[3], True), (arguments[3], False)):
         network = Function(*numbers, "native", bfloat16)
         given = tensors([*arguments[:3], weight, arguments[4]])
         y = network(*given)
